@@ -1,0 +1,64 @@
+/* metrics.h: counters, gauges and histograms, as Prometheus text (format 0.0.4).
+ *
+ * All metrics are declared in the one list below; there are no dynamic labels,
+ * so no identifier can become one. Updates are relaxed atomics, safe from any
+ * thread. Requests by route and status are kept in a table that the route
+ * table's owner sizes once at start. */
+#ifndef BASE_METRICS_H
+#define BASE_METRICS_H
+
+#include "base/buf.h"
+
+#include <stdint.h>
+
+/*    id                          type       name                                   help */
+#define METRIC_LIST(X)                                                                                                  \
+	X(METRIC_CONNECTIONS,         gauge,     "vault_connections",                     "Client connections that are open now.") \
+	X(METRIC_HANDSHAKE_FAILURES,  counter,   "vault_tls_handshake_failures_total",    "Clients refused or lost during the TLS handshake.") \
+	X(METRIC_DEADLINE_CUTS,       counter,   "vault_deadline_cuts_total",             "Connections closed because a handshake, header or body took too long.") \
+	X(METRIC_IN_FLIGHT,           gauge,     "vault_requests_in_flight",              "Requests accepted and not yet answered.") \
+	X(METRIC_QUEUE_DEPTH,         gauge,     "vault_queue_depth",                     "Jobs waiting for a database executor.") \
+	X(METRIC_QUEUE_REFUSED,       counter,   "vault_queue_refused_total",             "Requests refused with 503 because the queue was full.") \
+	X(METRIC_BATCHES,             counter,   "vault_batches_total",                   "Batches committed.")                    \
+	X(METRIC_BATCH_JOBS,          counter,   "vault_batch_jobs_total",                "Jobs in committed batches.")            \
+	X(METRIC_BATCH_RERUNS,        counter,   "vault_batch_reruns_total",              "Batches run again one job at a time after an error.") \
+	X(METRIC_UNKNOWN_COMMITS,     counter,   "vault_unknown_commits_total",           "Commits whose outcome had to be read back.") \
+	X(METRIC_DB_CONNECTED,        gauge,     "vault_database_connections",            "Executors that are connected to the database now.") \
+	X(METRIC_DB_RECONNECTS,       counter,   "vault_database_reconnects_total",       "Connections to the database opened again after a loss.") \
+	X(METRIC_AUDIT_RECORDS,       counter,   "vault_audit_records_total",             "Audit records committed.")              \
+	X(METRIC_AUDIT_SEGMENTS,      counter,   "vault_audit_segments_total",            "Audit segments committed.")             \
+	X(METRIC_AUDIT_LAST_US,       gauge,     "vault_audit_last_commit_timestamp_us",  "When the last audit segment of this node was committed.") \
+	X(METRIC_TOKEN_FORGERIES,     counter,   "vault_token_forgeries_total",           "Tokens with a right checksum that no audience's key opens: an alarm.") \
+	X(METRIC_TOKEN_FOREIGN,       counter,   "vault_token_foreign_total",             "Tokens of another audience that were presented.") \
+	X(METRIC_SEAL_FAILURES,       counter,   "vault_seal_failures_total",             "Sealed units that did not open: an alarm.") \
+	X(METRIC_POLICY_REVISION,     gauge,     "vault_configuration_revision",          "Revision of policy and dictionary in force here.") \
+	X(METRIC_RELOADS,             counter,   "vault_reloads_total",                   "Certificate and deny list reloads that succeeded.") \
+	X(METRIC_RELOAD_FAILURES,     counter,   "vault_reload_failures_total",           "Reloads that failed; the old state stays in force.") \
+	X(METRIC_FOLLOWERS,           gauge,     "vault_audit_followers",                 "Clients that follow the audit log now.")
+
+enum metric {
+#define X(id, type, name, help) id,
+	METRIC_LIST(X)
+#undef X
+	METRIC_COUNT
+};
+
+void metric_add(enum metric m, int64_t delta);
+void metric_set(enum metric m, int64_t value);
+int64_t metric_get(enum metric m);
+
+/* Histograms share one scale: buckets from 100 us to 10 s, 1-2.5-5 steps. */
+enum histogram { HISTOGRAM_REQUEST, HISTOGRAM_BATCH, HISTOGRAM_QUEUE_WAIT, HISTOGRAM_COUNT };
+void histogram_observe(enum histogram h, int64_t us);
+/* Batch size in jobs: buckets are powers of two from 1 to 512. */
+void metric_batch_size(size_t jobs);
+
+/* Requests by route and status. Called once at start, before threads; names
+ * are borrowed for ever. ERR_MEMORY. */
+enum err metrics_routes(const char *const *names, size_t n) MUST_CHECK;
+void metric_request(size_t route, int status, int64_t us);
+
+/* Appends the whole page, vault_build_info{version=...} included. */
+void metrics_render(struct buf *out);
+
+#endif

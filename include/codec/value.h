@@ -1,0 +1,31 @@
+/* value.h: a customer's value between JSON and storage, by its field.
+ *
+ * What is sealed is compact JSON text of the value in stored form: a string
+ * `"..."`, `42`, `true`, an object, or for a list field an array of those. So a
+ * plain reply copies it and a masked one rewrites it. */
+#ifndef CODEC_VALUE_H
+#define CODEC_VALUE_H
+
+#include "base/buf.h"
+#include "codec/doc.h"
+#include "field/field.h"
+
+#define VALUE_LIST_MAX 100
+
+/* Checks a value (a list's each) and appends the stored JSON text. path_at gets
+ * the index of the list element at fault. Errors as field_check, and
+ * ERR_INVALID_VALUE for a wrong JSON type, an unknown address member, an empty list. */
+enum err value_store(const struct field *f, const char *country, const struct node *n, struct buf *out, size_t *element) MUST_CHECK;
+/* Appends the JSON text of the stored text under mask number mask of the field (a list: each element). */
+enum err value_mask(const struct field *f, size_t mask, const char *stored, size_t len, struct buf *out) MUST_CHECK;
+/* Calls each for the index form of each element (scalar: once). Stops at the first error. */
+enum err value_index(const struct field *f, const char *stored, size_t len,
+                     enum err (*each)(void *ctx, const void *normalised, size_t len), void *ctx) MUST_CHECK;
+
+/* A declaration as JSON, both ways: {"type","class","normaliser","masks":[{"name","kind","keep":[a,b]}],
+ * "index":bool,"list":bool,"retention_days":n|null,"max_length":n}. number,
+ * name, record and version are not in it and stay untouched. why gets a line. */
+enum err field_from_json(const struct node *n, struct field *f, struct buf *why) MUST_CHECK;
+void field_to_json(const struct field *f, struct buf *out);
+
+#endif

@@ -1,0 +1,56 @@
+/* token.h: opaque pointers, valid in one audience: cus1... to a customer,
+ * tok1... to a field, rec1... to a record.
+ *
+ * cus and tok are one AES-256 block under a key of (audience, token epoch)
+ * over {customer 64, subject 16, token generation 16, constant 32}; rec is
+ * AES-SIV (RFC 5297) over {customer 64, kind 16, generation 16, item 64}.
+ * Text is bech32m (BIP-350) whose first symbol carries the epoch mod 32. A
+ * guess opens with 2^-96 at most. No table, nothing to store.
+ *
+ * A struct tokens belongs to one thread. It keeps a few audiences' keys ready. */
+#ifndef CRYPTO_TOKEN_H
+#define CRYPTO_TOKEN_H
+
+#include "base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define TOKEN_TEXT_MAX 92 /* longest text and NUL */
+
+enum token_type { TOKEN_CUSTOMER, TOKEN_FIELD, TOKEN_RECORD };
+
+/* A token as text, decoded but not opened: any thread may do this. */
+struct token_text {
+	enum token_type type;
+	uint8_t epoch_symbol; /* token epoch mod 32 */
+	uint8_t len;
+	uint8_t bytes[40];
+};
+
+/* What a token points to. */
+struct token_target {
+	enum token_type type;
+	uint64_t customer;
+	uint16_t subject;    /* field or kind; 0 in TOKEN_CUSTOMER */
+	uint16_t generation; /* the customer's token generation when it was made */
+	uint64_t item;       /* TOKEN_RECORD only */
+};
+
+struct tokens;
+
+/* ERR_BAD_TOKEN: unknown prefix, character, length or checksum. Lower or upper case, not mixed. */
+enum err token_decode(const char *text, size_t len, struct token_text *out) MUST_CHECK;
+
+/* master: KEYRING_TOKEN; borrowed for the life of the object. */
+enum err tokens_new(const uint8_t master[static 32], struct tokens **out) MUST_CHECK;
+void tokens_free(struct tokens *t);
+/* Opens under the key of (audience, epoch); the caller has checked that
+ * epoch mod 32 is the text's symbol. ERR_NOT_FOUND: this key did not make it. */
+enum err token_open(struct tokens *t, uint16_t audience, uint32_t epoch, const struct token_text *text,
+                    struct token_target *out) MUST_CHECK;
+/* Writes the text with a NUL; *len gets its length without. */
+enum err token_write(struct tokens *t, uint16_t audience, uint32_t epoch, const struct token_target *target,
+                     char out[static TOKEN_TEXT_MAX], size_t *len) MUST_CHECK;
+
+#endif
