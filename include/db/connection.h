@@ -40,6 +40,8 @@ enum db_cause {
  * why gets one line without the connection string. ERR_UNAVAILABLE, ERR_DATABASE. */
 enum err db_open(const char *conninfo, const struct db_statement *list, struct db **out, struct buf *why) MUST_CHECK;
 void db_close(struct db *db); /* NULL is allowed */
+/* Between transactions: false once the server has gone away. Does not block. */
+bool db_alive(struct db *db);
 enum db_cause db_cause(const struct db *db);
 /* One line of the server's last error; holds no parameter. */
 const char *db_error(const struct db *db);

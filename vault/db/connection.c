@@ -229,6 +229,17 @@ void db_close(struct db *db)
 	free(db);
 }
 
+bool db_alive(struct db *db)
+{
+	struct pollfd p = {.fd = PQsocket(db->conn), .events = POLLIN};
+
+	if (db->cause == DB_LOST || p.fd < 0)
+		return false;
+	if (poll(&p, 1, 0) > 0 && !PQconsumeInput(db->conn))
+		return false;
+	return PQstatus(db->conn) == CONNECTION_OK;
+}
+
 static void params_of(const struct db_param *params, size_t n, const char *values[PARAMS_MAX], int lengths[PARAMS_MAX],
                       int formats[PARAMS_MAX])
 {

@@ -16,6 +16,7 @@
 #define ATTEMPTS_MAX 4
 #define BACKOFF_FIRST_US 50000
 #define BACKOFF_MAX_US 2000000
+#define IDLE_LOOK_US 1000000     /* an idle executor looks this often whether its connection still lives */
 #define AWAY_PATIENCE_US 1000000 /* while the database is away, a job waits this long before its 503 */
 
 struct executor {
@@ -165,11 +166,10 @@ static void expire(struct executor *x, bool in_doubt)
 	x->n = kept;
 }
 
-static void pause_us(struct executor *x, int64_t us)
+static void pause_us(int64_t us)
 {
 	const struct timespec t = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
 
-	(void)x;
 	nanosleep(&t, NULL);
 }
 
@@ -190,7 +190,7 @@ static bool reconnect(struct executor *x, bool in_doubt, bool *committed)
 			finish_chain(x, queue_take_older(x->o.queue, INT64_MAX), ERR_STOPPING);
 			return false;
 		}
-		pause_us(x, backoff);
+		pause_us(backoff);
 		backoff = backoff * 2 > BACKOFF_MAX_US ? BACKOFF_MAX_US : backoff * 2;
 	}
 	return true;
@@ -309,8 +309,13 @@ static void *loop(void *arg)
 	if (!reconnect(x, false, &committed))
 		return NULL;
 	while (!closed) {
-		x->n = queue_take(x->o.queue, x->o.weight_max, INT64_MAX, x->jobs, BATCH_JOBS_MAX, &closed);
+		x->n = queue_take(x->o.queue, x->o.weight_max, clock_mono_us() + IDLE_LOOK_US, x->jobs, BATCH_JOBS_MAX, &closed);
 		drop_overdue(x);
+		if (!closed && !db_alive(x->db)) { /* nothing was sent yet: jobs in hand can wait */
+			disconnect(x, "the server closed the connection");
+			if (!reconnect(x, false, &committed))
+				break;
+		}
 		if (x->n > 0 && !run_until_done(x))
 			break;
 	}
