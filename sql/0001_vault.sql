@@ -172,7 +172,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON customer, customer_key, customer_large, 
 GRANT SELECT, UPDATE ON vault_revision TO vault_service;
 GRANT SELECT, INSERT, UPDATE ON field, purpose, audience TO vault_service;
 GRANT SELECT, INSERT ON field_history, purpose_history, policy TO vault_service;
-GRANT SELECT, INSERT, DELETE ON frozen_identity, idempotency, search_budget TO vault_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency TO vault_service;
+GRANT SELECT, INSERT, DELETE ON frozen_identity, search_budget TO vault_service;
 GRANT SELECT, INSERT, UPDATE ON audit_stream TO vault_service;
 GRANT SELECT, INSERT ON audit_segment TO vault_service;
 GRANT USAGE ON SEQUENCE record_item TO vault_service;

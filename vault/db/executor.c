@@ -86,6 +86,7 @@ static void release(struct executor *x)
 		if (!job->again)
 			continue;
 		job->again = false;
+		job->attempts = 0;
 		job->next = NULL;
 		if (last)
 			last->next = job;

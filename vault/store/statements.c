@@ -67,7 +67,9 @@ const struct db_statement store_statements[] = {
     [ST_DELETE_RECORD] = {"delete_record", "DELETE FROM record r USING unnest($1::int8[], $2::int4[], $3::int8[]) AS q (c, k, i) "
                                            "WHERE r.customer_id = q.c AND r.kind = q.k AND r.item = q.i"},
     [ST_INSERT_IDEMPOTENCY] = {"insert_idempotency", "INSERT INTO idempotency (key_mac, body_mac, status, result, created_at) "
-                                                     "SELECT a, b, c, d, $5::timestamptz FROM unnest($1::bytea[], $2::bytea[], $3::int4[], $4::bytea[]) AS q (a, b, c, d)"},
+                                                     "SELECT a, b, c, d, $5::timestamptz FROM unnest($1::bytea[], $2::bytea[], $3::int4[], $4::bytea[]) AS q (a, b, c, d) "
+                                                     "ON CONFLICT (key_mac) DO UPDATE SET body_mac = excluded.body_mac, status = excluded.status, "
+                                                     "result = excluded.result, created_at = excluded.created_at"},
     [ST_SEARCH_SPENT] = {"search_spent", "SELECT q.i, count(s.value) FROM unnest($1::int8[]) AS q (i) "
                                          "LEFT JOIN search_budget s ON s.identity = q.i AND s.hour = $2::timestamptz GROUP BY q.i"},
     [ST_SPEND_SEARCH] = {"spend_search", "INSERT INTO search_budget (identity, hour, value) "
