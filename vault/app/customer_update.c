@@ -108,8 +108,8 @@ enum step patch_decide(struct req *r, struct batch *b)
 	struct update_plan *p = r->plan;
 	struct customer *c;
 
-	if (!reads_get(b->reads, p->target.id) && reads_pending(b->reads))
-		return STEP_MORE; /* locks come in the last round */
+	if (!target_locked(b, &p->target))
+		return STEP_MORE;
 	r->err = target_open(b, &p->target, &c);
 	if (!r->err)
 		r->err = check_version(r, b, c->row);
@@ -146,7 +146,7 @@ enum step revoke_tokens_decide(struct req *r, struct batch *b)
 	struct update_plan *p = r->plan;
 	struct customer *c;
 
-	if (!reads_get(b->reads, p->target.id) && reads_pending(b->reads))
+	if (!target_locked(b, &p->target))
 		return STEP_MORE;
 	r->err = target_open(b, &p->target, &c);
 	if (!r->err)

@@ -201,6 +201,7 @@ void target_want(struct req *r, struct batch *b, struct target *t, bool lock)
 	struct token_target opened;
 
 	t->id = 0;
+	t->lock = lock;
 	if (!batch_token(b, r, &t->text, &opened)) {
 		t->id = (int64_t)opened.customer;
 		t->generation = opened.generation;
@@ -216,7 +217,14 @@ enum err target_open(struct batch *b, const struct target *t, struct customer **
 	struct customer_row *row = reads_get(b->reads, t->id);
 
 	*out = NULL;
-	if (!row || (uint16_t)row->token_generation != t->generation)
+	if (!row || (t->lock && !row->locked) || (uint16_t)row->token_generation != t->generation)
 		return ERR_NOT_FOUND;
 	return customer_open(b, row, out);
+}
+
+bool target_locked(struct batch *b, const struct target *t)
+{
+	const struct customer_row *row = reads_get(b->reads, t->id);
+
+	return (row && row->locked) || !reads_pending(b->reads);
 }

@@ -54,11 +54,14 @@ struct target {
 	struct token_text text;
 	int64_t id; /* 0: it does not open */
 	uint16_t generation;
+	bool lock;
 };
 enum err target_parse(struct req *r, const char *text, struct target *out) MUST_CHECK;
 void target_want(struct req *r, struct batch *b, struct target *t, bool lock);
 /* The opened customer; ERR_NOT_FOUND also where the generation is an older one. */
 enum err target_open(struct batch *b, const struct target *t, struct customer **out) MUST_CHECK;
+/* For one asked for with lock: false while its lock has not been taken yet (answer STEP_MORE). */
+bool target_locked(struct batch *b, const struct target *t);
 
 /* Idempotency-Key (24 h an identity). */
 enum replay { REPLAY_NONE, REPLAY_FOUND, REPLAY_REFUSED };
