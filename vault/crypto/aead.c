@@ -52,8 +52,8 @@ static bool add_aad(EVP_CIPHER_CTX *ctx, const struct mac_part *aad, size_t n)
 	return true;
 }
 
-enum err aead_seal(EVP_CIPHER_CTX *ctx, const uint8_t nonce[static AEAD_NONCE_LEN], const struct mac_part *aad, size_t n,
-                   const uint8_t *in, size_t len, uint8_t *out, uint8_t tag[static AEAD_TAG_LEN])
+enum err aead_seal(EVP_CIPHER_CTX *ctx, const uint8_t nonce[static AEAD_NONCE_LEN], const struct mac_part *aad,
+                   size_t n, const uint8_t *in, size_t len, uint8_t *out, uint8_t tag[static AEAD_TAG_LEN])
 {
 	OSSL_PARAM params[2] = {
 	    OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, tag, AEAD_TAG_LEN),
@@ -73,8 +73,8 @@ enum err aead_seal(EVP_CIPHER_CTX *ctx, const uint8_t nonce[static AEAD_NONCE_LE
 	return failed();
 }
 
-enum err aead_open(EVP_CIPHER_CTX *ctx, const uint8_t nonce[static AEAD_NONCE_LEN], const struct mac_part *aad, size_t n,
-                   const uint8_t *in, size_t len, uint8_t *out, const uint8_t tag[static AEAD_TAG_LEN])
+enum err aead_open(EVP_CIPHER_CTX *ctx, const uint8_t nonce[static AEAD_NONCE_LEN], const struct mac_part *aad,
+                   size_t n, const uint8_t *in, size_t len, uint8_t *out, const uint8_t tag[static AEAD_TAG_LEN])
 {
 	uint8_t copy[AEAD_TAG_LEN], rest[AEAD_TAG_LEN];
 	OSSL_PARAM params[2] = {

@@ -3,11 +3,12 @@
  * which of several values stands behind it. */
 #include "crypto/mac.h"
 
+#include "crypto/bytes_int.h"
 #include "crypto/kdf_int.h"
 #include "crypto/secret.h"
 
-#include <string.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define READY 128 /* keys kept; beyond, the oldest makes room */
 
@@ -62,7 +63,8 @@ static enum err make_ready(struct blind *b, uint32_t space, uint16_t transform, 
 {
 	uint8_t key[32];
 	struct ready *r;
-	enum err e = kdf_subkey(b->master, "vault blind index", space, (uint32_t)b->epoch << 16 | transform, key, sizeof key);
+	enum err e =
+	    kdf_subkey(b->master, "vault blind index", space, (uint32_t)b->epoch << 16 | transform, key, sizeof key);
 
 	if (!e)
 		e = mac_new(key, out);
@@ -91,11 +93,11 @@ static enum err mac_for(struct blind *b, uint32_t space, uint16_t transform, str
 	return make_ready(b, space, transform, out);
 }
 
-enum err blind_tag(struct blind *b, uint32_t space, uint16_t transform, const void *normalised, size_t len, int64_t *tag)
+enum err blind_tag(struct blind *b, uint32_t space, uint16_t transform, const void *normalised, size_t len,
+                   int64_t *tag)
 {
 	uint8_t full[MAC_LEN];
 	struct mac *m;
-	uint64_t top = 0;
 	enum err e = mac_for(b, space, transform, &m);
 
 	*tag = 0;
@@ -103,9 +105,7 @@ enum err blind_tag(struct blind *b, uint32_t space, uint16_t transform, const vo
 		e = mac_of(m, normalised, len, full);
 	if (e)
 		return e;
-	for (size_t i = 0; i < 8; i++)
-		top = top << 8 | full[i];
+	*tag = (int64_t)(bytes_get(full, 8) >> (64 - b->bits));
 	secret_wipe(full, sizeof full);
-	*tag = (int64_t)(top >> (64 - b->bits));
 	return ERR_OK;
 }

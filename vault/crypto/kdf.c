@@ -2,6 +2,7 @@
 #include "crypto/kdf_int.h"
 
 #include "crypto/alg_int.h"
+#include "crypto/bytes_int.h"
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -58,9 +59,6 @@ enum err kdf_subkey(const uint8_t master[static 32], const char *label, uint32_t
 	if (label_len > 64)
 		return ERR_CRYPTO;
 	memcpy(info, label, label_len);
-	for (size_t i = 0; i < 4; i++) {
-		info[label_len + i] = (uint8_t)(a >> (24 - 8 * i));
-		info[label_len + 4 + i] = (uint8_t)(b >> (24 - 8 * i));
-	}
+	bytes_put(bytes_put(info + label_len, a, 4), b, 4);
 	return hkdf_sha256(master, 32, NULL, 0, info, label_len + 8, out, out_len);
 }

@@ -2,6 +2,7 @@
 #include "crypto/keyring.h"
 
 #include "crypto/aead_int.h"
+#include "crypto/bytes_int.h"
 #include "crypto/kdf_int.h"
 #include "crypto/keyring_int.h"
 #include "crypto/mac.h"
@@ -117,8 +118,8 @@ static enum err set_fingerprint(struct keyring *k)
 		e = buf_err(&facts);
 	if (!e)
 		e = sha256_of(facts.data, facts.len, hash);
-	for (size_t i = 0; i < 8 && !e; i++)
-		k->fingerprint = k->fingerprint << 8 | hash[i];
+	if (!e)
+		k->fingerprint = bytes_get(hash, 8);
 	buf_fini(&facts);
 	return e;
 }
@@ -147,13 +148,6 @@ enum err keyring_generate(uint64_t expected_customers, int64_t now_us, struct ke
 	return ERR_OK;
 }
 
-static uint8_t *put(uint8_t *at, uint64_t v, unsigned bytes)
-{
-	for (unsigned i = bytes; i-- > 0; v >>= 8)
-		at[i] = (uint8_t)v;
-	return at + bytes;
-}
-
 static uint8_t *put_key(uint8_t *at, const uint8_t key[static KEY_LEN])
 {
 	memcpy(at, key, KEY_LEN);
@@ -164,17 +158,17 @@ size_t keyring_body(const struct keyring *k, uint8_t *body)
 {
 	uint8_t *at = body;
 
-	at = put(at, k->index_epoch, 2);
-	at = put(at, k->index_bits, 1);
-	at = put(at, KEYRING_KEYS, 1);
+	at = bytes_put(at, k->index_epoch, 2);
+	at = bytes_put(at, k->index_bits, 1);
+	at = bytes_put(at, KEYRING_KEYS, 1);
 	for (size_t i = 0; i < KEYRING_KEYS; i++)
 		at = put_key(at, k->keys[i]);
-	at = put(at, k->n, 2);
+	at = bytes_put(at, k->n, 2);
 	for (size_t i = 0; i < k->n; i++) {
-		at = put(at, k->epochs[i].epoch, 4);
-		at = put(at, (uint64_t)k->epochs[i].state, 1);
-		at = put(at, (uint64_t)k->epochs[i].created_at_us, 8);
-		at = put(at, (uint64_t)k->epochs[i].retired_at_us, 8);
+		at = bytes_put(at, k->epochs[i].epoch, 4);
+		at = bytes_put(at, (uint64_t)k->epochs[i].state, 1);
+		at = bytes_put(at, (uint64_t)k->epochs[i].created_at_us, 8);
+		at = bytes_put(at, (uint64_t)k->epochs[i].retired_at_us, 8);
 		at = put_key(at, k->keks[i]);
 	}
 	return (size_t)(at - body);
@@ -306,33 +300,46 @@ static enum err complain(struct buf *why, const char *path, const char *what)
 	return ERR_KEYRING;
 }
 
+static enum err open_body(const char *path, const uint8_t *file, size_t len, const uint8_t root[static KEY_LEN],
+                          struct keyring **out, struct buf *why)
+{
+	const struct mac_part aad = {file, KEYRING_HEAD_LEN};
+	uint8_t *body = secret_alloc(KEYRING_BODY_MAX);
+	enum err e = body ? ERR_OK : ERR_MEMORY;
+
+	if (!e)
+		e = aead_open_once(root, &aad, 1, file + KEYRING_HEAD_LEN, len - KEYRING_HEAD_LEN, body);
+	if (e == ERR_SEAL) {
+		e = complain(why, path, "is damaged (its seal does not verify); restore it from a key backup");
+		goto out;
+	}
+	if (!e)
+		e = keyring_parse(body, len - KEYRING_HEAD_LEN - AEAD_OVERHEAD, out);
+	if (e == ERR_KEYRING)
+		(void)complain(why, path,
+		               "holds epochs or keys that this version can't use; use the version that wrote it");
+	else if (e)
+		buf_printf(why, "%s: can't be opened: %s", path, err_text(e));
+out:
+	secret_free(body);
+	return e;
+}
+
 enum err keyring_unseal(const char *path, const uint8_t *file, size_t len, const uint8_t root[static KEY_LEN],
                         struct keyring **out, struct buf *why)
 {
-	const struct mac_part aad = {file, KEYRING_HEAD_LEN};
-	uint8_t id[KEYRING_ROOT_ID_LEN], *body;
-	enum err e;
+	uint8_t id[KEYRING_ROOT_ID_LEN];
 
 	*out = NULL;
 	if (len < KEYRING_MAGIC_LEN || memcmp(file, KEYRING_MAGIC, KEYRING_MAGIC_LEN) != 0)
 		return complain(why, path, "is not a keyring of this version; restore it from a key backup");
 	if (len < KEYRING_HEAD_LEN + AEAD_OVERHEAD || len > KEYRING_FILE_MAX)
 		return complain(why, path, "is cut short or too long; restore it from a key backup");
-	e = root_id(root, id);
-	if (e)
-		return e;
+	if (root_id(root, id) != ERR_OK) {
+		(void)complain(why, path, "can't be opened: a cryptographic operation failed");
+		return ERR_CRYPTO;
+	}
 	if (!secret_equal(id, file + KEYRING_MAGIC_LEN, sizeof id))
 		return complain(why, path, "was sealed under another root key; use the root key that was made with it");
-	body = secret_alloc(KEYRING_BODY_MAX);
-	if (!body) {
-		(void)complain(why, path, "can't be opened: out of secret memory");
-		return ERR_MEMORY;
-	}
-	e = aead_open_once(root, &aad, 1, file + KEYRING_HEAD_LEN, len - KEYRING_HEAD_LEN, body);
-	if (e == ERR_SEAL)
-		e = complain(why, path, "is damaged (its seal does not verify); restore it from a key backup");
-	else if (!e && (e = keyring_parse(body, len - KEYRING_HEAD_LEN - AEAD_OVERHEAD, out)) == ERR_KEYRING)
-		e = complain(why, path, "holds epochs or keys that this version can't use; use the version that wrote it");
-	secret_free(body);
-	return e;
+	return open_body(path, file, len, root, out, why);
 }

@@ -21,20 +21,15 @@
 
 #define NAME_LEN 256
 
-static void say_errno(struct buf *why, const char *path, const char *what)
-{
-	buf_printf(why, "%s: %s: %s", path, what, strerror(errno));
-}
-
 static enum err io(struct buf *why, const char *path, const char *what)
 {
-	say_errno(why, path, what);
+	buf_printf(why, "%s: %s: %s", path, what, strerror(errno));
 	return ERR_IO;
 }
 
-static bool ours(uid_t owner)
+bool keyring_owner_fits(uid_t owner, uid_t self)
 {
-	return owner == geteuid() || owner == 0;
+	return owner == self || owner == 0;
 }
 
 /* A folder in which only we can put another file in the place of a key. */
@@ -44,7 +39,7 @@ static enum err check_folder(int fd, const char *path, struct buf *why)
 
 	if (fstat(fd, &st) != 0)
 		return io(why, path, "can't look at its folder");
-	if (!ours(st.st_uid)) {
+	if (!keyring_owner_fits(st.st_uid, geteuid())) {
 		buf_printf(why, "%s: its folder belongs to uid %u; it must be this user's or root's", path,
 		           (unsigned)st.st_uid);
 		return ERR_KEYRING;
@@ -98,7 +93,7 @@ static enum err check_file(int fd, const char *path, size_t most, size_t *len, s
 		buf_printf(why, "%s: is not a regular file", path);
 		return ERR_KEYRING;
 	}
-	if (!ours(st.st_uid)) {
+	if (!keyring_owner_fits(st.st_uid, geteuid())) {
 		buf_printf(why, "%s: belongs to uid %u; it must be this user's or root's", path, (unsigned)st.st_uid);
 		return ERR_KEYRING;
 	}
@@ -148,6 +143,9 @@ static enum err read_file(const char *path, uint8_t *out, size_t most, size_t *l
 	if (fd < 0 && errno == ELOOP) {
 		buf_printf(why, "%s: is a symbolic link; name the file itself", path);
 		e = ERR_KEYRING;
+	} else if (fd < 0 && errno == ENOENT) {
+		buf_printf(why, "%s: does not exist; run vaultctl key init, or restore it from a key backup", path);
+		e = ERR_IO;
 	} else if (fd < 0) {
 		e = io(why, path, "can't open it");
 	}
@@ -204,7 +202,8 @@ static enum err move_into_place(int folder, const char *temporary, const char *n
 	} else if (linkat(folder, temporary, folder, name, 0) != 0) {
 		if (errno != EEXIST)
 			return io(why, path, "can't create it");
-		buf_printf(why, "%s: exists; it is not touched: move it away if its keys are not needed any more", path);
+		buf_printf(why, "%s: exists; it is not touched: move it away if its keys are not needed any more",
+		           path);
 		return ERR_CONFLICT;
 	} else if (unlinkat(folder, temporary, 0) != 0) {
 		return io(why, path, "can't remove the temporary file beside it");

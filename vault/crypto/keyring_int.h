@@ -10,6 +10,7 @@
 #include "crypto/keyring.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #define KEYRING_MAGIC "CDVKEYR1" /* the digit is the format's version */
 #define KEYRING_MAGIC_LEN 8
@@ -53,6 +54,8 @@ enum err keyring_unseal(const char *path, const uint8_t *file, size_t len, const
  * file is ERR_CONFLICT. Writers of one folder wait for each other. */
 enum err keyring_write(const struct keyring *k, const char *path, const uint8_t root[static KEY_LEN], bool replace,
                        struct buf *why) MUST_CHECK;
+/* A key file or its folder belongs to self or to root. */
+bool keyring_owner_fits(uid_t owner, uid_t self);
 /* Reads the 32 bytes of the root key file, with its checks. */
 enum err keyring_root(const char *path, uint8_t root[static KEY_LEN], struct buf *why) MUST_CHECK;
 

@@ -5,6 +5,7 @@
 #include "crypto/seal.h"
 
 #include "crypto/aead_int.h"
+#include "crypto/bytes_int.h"
 #include "crypto/nonce_int.h"
 #include "crypto/secret.h"
 
@@ -21,8 +22,8 @@
 _Static_assert(SEAL_OVERHEAD == AEAD_OVERHEAD && SEAL_NONCE_LEN == NONCE_LEN, "one layout");
 
 struct sealer {
-	EVP_CIPHER_CTX *dek;          /* keyed by seal_use */
-	EVP_CIPHER_CTX *kek;          /* keyed by the KEK last used */
+	EVP_CIPHER_CTX *dek; /* keyed by seal_use */
+	EVP_CIPHER_CTX *kek; /* keyed by the KEK last used */
 	bool has_dek, has_kek;
 	uint8_t kek_bytes[SEAL_KEY_LEN]; /* a batch comes under one KEK: rekey only when it differs */
 	struct nonce_pool nonces;
@@ -54,35 +55,28 @@ void sealer_free(struct sealer *s)
 	OPENSSL_clear_free(s, sizeof *s);
 }
 
-static uint8_t *put(uint8_t *at, uint64_t v, unsigned bytes)
-{
-	for (unsigned i = bytes; i-- > 0; v >>= 8)
-		at[i] = (uint8_t)v;
-	return at + bytes;
-}
-
 static void put_place(const struct seal_place *p, uint8_t out[static PLACE_LEN])
 {
 	uint8_t *at = out;
 
-	at = put(at, FORMAT, 1);
-	at = put(at, (uint64_t)p->type, 1);
-	at = put(at, p->customer, 8);
-	at = put(at, p->subject, 2);
-	at = put(at, p->item, 8);
-	at = put(at, p->version, 4);
-	put(at, p->dek_generation, 4);
+	at = bytes_put(at, FORMAT, 1);
+	at = bytes_put(at, (uint64_t)p->type, 1);
+	at = bytes_put(at, p->customer, 8);
+	at = bytes_put(at, p->subject, 2);
+	at = bytes_put(at, p->item, 8);
+	at = bytes_put(at, p->version, 4);
+	bytes_put(at, p->dek_generation, 4);
 }
 
 static void put_dek_place(uint64_t customer, uint32_t generation, uint32_t epoch, uint8_t out[static DEK_PLACE_LEN])
 {
 	uint8_t *at = out;
 
-	at = put(at, FORMAT, 1);
-	at = put(at, TYPE_DEK, 1);
-	at = put(at, customer, 8);
-	at = put(at, generation, 4);
-	put(at, epoch, 4);
+	at = bytes_put(at, FORMAT, 1);
+	at = bytes_put(at, TYPE_DEK, 1);
+	at = bytes_put(at, customer, 8);
+	at = bytes_put(at, generation, 4);
+	bytes_put(at, epoch, 4);
 }
 
 enum err seal_dek_new(struct sealer *s, uint8_t dek[static SEAL_KEY_LEN])

@@ -26,10 +26,10 @@
 
 static struct {
 	pthread_mutex_t lock;
-	uint8_t *base;            /* first byte between the guards; NULL: not mapped */
-	uint16_t runs[SLOTS];     /* slots of the run that begins here; 0: none does */
-	size_t used;              /* slots in use */
-	bool forked;              /* pointers from before a fork may still be given back */
+	uint8_t *base;        /* first byte between the guards; NULL: not mapped */
+	uint16_t runs[SLOTS]; /* slots of the run that begins here; 0: none does */
+	size_t used;          /* slots in use */
+	bool forked;          /* pointers from before a fork may still be given back */
 } arena = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
@@ -82,7 +82,8 @@ static bool map_arena(void)
 	if (all == MAP_FAILED)
 		return false;
 	base = all + guard;
-	if (mprotect(base, SECRET_ARENA, PROT_READ | PROT_WRITE) != 0 || madvise(base, SECRET_ARENA, MADV_DONTFORK) != 0) {
+	if (mprotect(base, SECRET_ARENA, PROT_READ | PROT_WRITE) != 0 ||
+	    madvise(base, SECRET_ARENA, MADV_DONTFORK) != 0) {
 		munmap(all, SECRET_ARENA + 2 * guard);
 		return false;
 	}

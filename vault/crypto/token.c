@@ -9,6 +9,7 @@
 
 #include "crypto/bech32m_int.h"
 #include "crypto/block_int.h"
+#include "crypto/bytes_int.h"
 #include "crypto/kdf_int.h"
 #include "crypto/secret.h"
 #include "crypto/siv_int.h"
@@ -64,7 +65,8 @@ enum err token_decode(const char *text, size_t len, struct token_text *out)
 			continue;
 		if (b.n != 1 + BECH32M_SYMBOLS((size_t)shapes[i].len))
 			return ERR_BAD_TOKEN;
-		*out = (struct token_text){.type = (enum token_type)i, .epoch_symbol = b.symbols[0], .len = shapes[i].len};
+		*out = (struct token_text){.type = (enum token_type)i, .epoch_symbol = b.symbols[0]};
+		out->len = shapes[i].len;
 		return bech32m_join(b.symbols + 1, shapes[i].len, out->bytes);
 	}
 	return ERR_BAD_TOKEN;
@@ -174,21 +176,6 @@ found:
 	return ERR_OK;
 }
 
-static void put(uint8_t *at, uint64_t v, unsigned bytes)
-{
-	for (unsigned i = bytes; i-- > 0; v >>= 8)
-		at[i] = (uint8_t)v;
-}
-
-static uint64_t get(const uint8_t *at, unsigned bytes)
-{
-	uint64_t v = 0;
-
-	for (unsigned i = 0; i < bytes; i++)
-		v = v << 8 | at[i];
-	return v;
-}
-
 /* customer 8 | subject 2 | generation 2, then constant 4 or item 8 */
 static enum err open_block(struct ready *r, const struct token_text *text, struct token_target *out)
 {
@@ -197,12 +184,12 @@ static enum err open_block(struct ready *r, const struct token_text *text, struc
 
 	if (e)
 		return e;
-	put(constant, shapes[text->type].constant, 4);
+	bytes_put(constant, shapes[text->type].constant, 4);
 	if (CRYPTO_memcmp(plain + 12, constant, 4) == 0)
 		*out = (struct token_target){.type = text->type,
-		                             .customer = get(plain, 8),
-		                             .subject = (uint16_t)get(plain + 8, 2),
-		                             .generation = (uint16_t)get(plain + 10, 2)};
+		                             .customer = bytes_get(plain, 8),
+		                             .subject = (uint16_t)bytes_get(plain + 8, 2),
+		                             .generation = (uint16_t)bytes_get(plain + 10, 2)};
 	else
 		e = ERR_NOT_FOUND;
 	secret_wipe(plain, sizeof plain);
@@ -217,10 +204,10 @@ static enum err open_record(struct ready *r, const struct token_text *text, stru
 	if (e)
 		return e == ERR_SEAL ? ERR_NOT_FOUND : e;
 	*out = (struct token_target){.type = TOKEN_RECORD,
-	                             .customer = get(plain, 8),
-	                             .subject = (uint16_t)get(plain + 8, 2),
-	                             .generation = (uint16_t)get(plain + 10, 2),
-	                             .item = get(plain + 12, 8)};
+	                             .customer = bytes_get(plain, 8),
+	                             .subject = (uint16_t)bytes_get(plain + 8, 2),
+	                             .generation = (uint16_t)bytes_get(plain + 10, 2),
+	                             .item = bytes_get(plain + 12, 8)};
 	secret_wipe(plain, sizeof plain);
 	return ERR_OK;
 }
@@ -251,14 +238,14 @@ static enum err seal_target(struct tokens *t, struct ready *r, const struct toke
 	uint8_t plain[RECORD_LEN];
 	enum err e;
 
-	put(plain, target->customer, 8);
-	put(plain + 8, target->subject, 2);
-	put(plain + 10, target->generation, 2);
+	bytes_put(plain, target->customer, 8);
+	bytes_put(plain + 8, target->subject, 2);
+	bytes_put(plain + 10, target->generation, 2);
 	if (target->type != TOKEN_RECORD) {
-		put(plain + 12, shapes[target->type].constant, 4);
+		bytes_put(plain + 12, shapes[target->type].constant, 4);
 		return block_of(r->encrypt, plain, out);
 	}
-	put(plain + 12, target->item, 8);
+	bytes_put(plain + 12, target->item, 8);
 	e = make_siv(t, r);
 	return e ? e : siv_seal(r->siv_encrypt, plain, RECORD_LEN, out);
 }
