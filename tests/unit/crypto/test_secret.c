@@ -253,13 +253,13 @@ static void a_foreign_pointer_is_not_taken_back(void **state)
 	assert_int_equal(end_of_child(free_twice, foreign), 0); /* a child can't tell it from its parent's */
 }
 
-static void *alloc_in_turns(void *arg)
+static void *alloc_in_turns(void *rounds)
 {
-	for (int i = 0; i < 2000; i++) {
+	for (int i = 0; i < *(const int *)rounds; i++) {
 		uint8_t *secret = secret_alloc(1 + (size_t)i % 300);
 
 		if (!secret)
-			return secret;
+			return rounds;
 		memset(secret, i, 1);
 		secret_free(secret);
 	}
