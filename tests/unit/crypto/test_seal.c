@@ -2,6 +2,7 @@
 #include "crypto/nonce_int.h"
 #include "crypto/seal.h"
 #include "crypto/secret.h"
+#include "tests/vectors/hex.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -256,6 +257,38 @@ static void a_dek_is_never_the_same(void **state)
 	assert_memory_not_equal(a, b, sizeof a);
 }
 
+/* What is at rest must open for ever. Sealed by another implementation of the layout. */
+static void units_of_earlier_builds_open(void **state)
+{
+	static const struct seal_place place = {.type = SEAL_FIELD,
+	                                        .customer = 42,
+	                                        .subject = 7,
+	                                        .version = 3,
+	                                        .dek_generation = 1,
+	                                        .extra = "x",
+	                                        .extra_len = 1};
+	uint8_t key[SEAL_KEY_LEN], unit[SEAL_OVERHEAD + 16], wrapped[SEAL_DEK_LEN], out[SEAL_KEY_LEN];
+	size_t plain_len;
+
+	(void)state;
+	for (uint8_t i = 0; i < sizeof key; i++)
+		key[i] = i;
+	assert_int_equal(hex_read("000102030405060708090a0b3163ba6ea065c21b8d41978bb1e9786da03e27d84646cebcab4ce493ab4e2123", unit),
+	                 sizeof unit);
+	assert_int_equal(hex_read("000102030405060708090a0b3075a16cb292b56cfa36e0fcc69e0f1af4a1f043870c280b4f1092f26a1e77c5"
+	                          "5252546d534a1f29641eb67900a19a9e",
+	                          wrapped),
+	                 sizeof wrapped);
+	assert_int_equal(seal_use(sealer, key), ERR_OK);
+	assert_int_equal(seal_open(sealer, &place, unit, sizeof unit, out, &plain_len), ERR_OK);
+	assert_int_equal(plain_len, 5);
+	assert_memory_equal(out, "value", 5);
+	assert_int_equal(seal_dek_unwrap(sealer, key, 42, 1, 2, wrapped, out), ERR_OK);
+	for (size_t i = 0; i < sizeof out; i++)
+		assert_int_equal(out[i], 0x77);
+	assert_int_equal(seal_use(sealer, dek), ERR_OK);
+}
+
 static int by_bytes(const void *a, const void *b)
 {
 	return memcmp(a, b, NONCE_LEN);
@@ -347,6 +380,7 @@ int main(void)
 	    cmocka_unit_test(a_wrapped_dek_opens_only_in_its_place),
 	    cmocka_unit_test(a_flipped_bit_of_a_wrapped_dek_is_refused),
 	    cmocka_unit_test(a_dek_is_never_the_same),
+	    cmocka_unit_test(units_of_earlier_builds_open),
 	    cmocka_unit_test(a_million_nonces_differ),
 	    cmocka_unit_test(nonces_after_a_fork_differ),
 	};
