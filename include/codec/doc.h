@@ -4,8 +4,9 @@
  * Refused with ERR_MALFORMED_JSON: not UTF-8, duplicate keys, depth over 32, a
  * NUL in a string or key (\u0000), a lone surrogate, trailing bytes, a number
  * that is no finite double or overflows int64. Depth is bounded before parsing.
- * Memory that jansson used is wiped when it is given back. A doc belongs to one
- * thread at a time. */
+ * Memory that jansson used is wiped when it is given back. A text that would
+ * take more than 4 MiB and 20 times its own length is refused with ERR_LIMIT.
+ * A doc belongs to one thread at a time. */
 #ifndef CODEC_DOC_H
 #define CODEC_DOC_H
 
@@ -21,7 +22,8 @@
 struct doc;
 struct node; /* borrowed from its doc; NULL means absent and every call takes it */
 
-/* Once, at start, before threads: sets jansson's wiping allocator and hash seed. */
+/* At start, before threads: sets jansson's allocator and hash seed. doc_parse
+ * does it where this was forgotten. */
 void doc_start(void);
 
 enum err doc_parse(const void *text, size_t len, struct doc **out) MUST_CHECK;

@@ -1,63 +1,66 @@
 /* doc.c: the only file that knows jansson. It may not include base/json.h, whose
- * functions have names that jansson has too. */
-#include "codec/doc.h"
+ * functions have names that jansson has too.
+ *
+ * A document's memory comes from an arena of its own, which wipes it. Where that
+ * is at its end, the allocator leaves jansson by a long jump instead of
+ * returning NULL: jansson 2.14 does not notice that the buffer of a string could
+ * not grow, and would go on reading past its end. No memory is lost by the
+ * jump, since all of it is the arena's; and jansson holds nothing else. */
+#include "doc_int.h"
+
+#include "base/arena.h"
 
 #include <jansson.h>
-#include <stdalign.h>
+#include <pthread.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What one parse may allocate: jansson needs up to eighty times the text for
- * "[[],[],...", some ten times for what people really send. */
+/* What one parse may take: jansson needs up to eighty times the text for
+ * "[{},{},...", and about ten times for what people really send. */
 #define MEMORY_BASE ((size_t)4 << 20)
 #define MEMORY_PER_BYTE 20
 
 struct doc {
 	json_t *root;
+	struct arena memory;
 };
 
-/* Before each piece of jansson's memory, since its free hook gets no size. */
-struct piece {
-	alignas(max_align_t) size_t len;
+/* The parse that this thread is in. */
+struct parse {
+	struct arena *memory;
+	jmp_buf out_of_memory;
 };
+static _Thread_local struct parse *parse;
 
-static _Thread_local size_t memory_left;
-static _Thread_local enum err memory_error;
-
-static void *wiping_malloc(size_t len)
+static void *arena_malloc(size_t len)
 {
-	struct piece *p;
+	void *memory;
 
-	if (len > memory_left) {
-		memory_error = ERR_LIMIT;
-		return NULL;
-	}
-	p = malloc(sizeof *p + len);
-	if (!p) {
-		memory_error = ERR_MEMORY;
-		return NULL;
-	}
-	p->len = len;
-	memory_left -= len;
-	return p + 1;
+	if (!parse)
+		return NULL; /* nothing that we call outside of a parse allocates */
+	memory = arena_alloc(parse->memory, len);
+	if (!memory)
+		longjmp(parse->out_of_memory, 1);
+	return memory;
 }
 
-static void wiping_free(void *memory)
+static void arena_free(void *memory)
 {
-	struct piece *p = memory;
+	(void)memory;
+}
 
-	if (!p)
-		return;
-	p--;
-	memory_left += p->len;
-	explicit_bzero(p + 1, p->len);
-	free(p);
+static void set_up(void)
+{
+	json_set_alloc_funcs(arena_malloc, arena_free);
+	json_object_seed(0); /* from the system's random source, so that nobody can aim at one hash bucket */
 }
 
 void doc_start(void)
 {
-	json_set_alloc_funcs(wiping_malloc, wiping_free);
-	json_object_seed(0); /* from the system's random source, so that nobody can aim at one hash bucket */
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, set_up);
 }
 
 /* jansson recurses, so depth is counted before it runs. Brackets in strings do
@@ -88,23 +91,36 @@ static bool depth_within(const char *text, size_t len)
 }
 
 /* Without JSON_ALLOW_NUL jansson refuses \u0000 in strings; in keys it does always. */
-enum err doc_parse(const void *text, size_t len, struct doc **out)
+static enum err parse_into(struct doc *d, const void *text, size_t len)
 {
+	struct parse here = {.memory = &d->memory};
 	json_error_t error;
+	enum err e = ERR_LIMIT;
+
+	if (setjmp(here.out_of_memory) == 0) {
+		parse = &here;
+		d->root = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+		e = d->root ? ERR_OK : ERR_MALFORMED_JSON;
+		explicit_bzero(&error, sizeof error); /* it quotes the text near the fault */
+	}
+	parse = NULL;
+	return e;
+}
+
+enum err doc_parse_within(const void *text, size_t len, size_t memory, struct doc **out)
+{
 	struct doc *d;
 	enum err e;
 
 	*out = NULL;
+	doc_start();
 	if (len == 0 || !depth_within(text, len))
 		return ERR_MALFORMED_JSON;
 	d = calloc(1, sizeof *d);
 	if (!d)
 		return ERR_MEMORY;
-	memory_error = ERR_OK;
-	memory_left = MEMORY_BASE + len * MEMORY_PER_BYTE;
-	d->root = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-	e = d->root ? ERR_OK : memory_error ? memory_error : ERR_MALFORMED_JSON;
-	explicit_bzero(&error, sizeof error); /* it quotes the text near the fault */
+	arena_init(&d->memory, memory);
+	e = parse_into(d, text, len);
 	if (e) {
 		doc_free(d);
 		return e;
@@ -113,11 +129,16 @@ enum err doc_parse(const void *text, size_t len, struct doc **out)
 	return ERR_OK;
 }
 
+enum err doc_parse(const void *text, size_t len, struct doc **out)
+{
+	return doc_parse_within(text, len, MEMORY_BASE + len * MEMORY_PER_BYTE, out);
+}
+
 void doc_free(struct doc *d)
 {
 	if (!d)
 		return;
-	json_decref(d->root);
+	arena_fini(&d->memory);
 	free(d);
 }
 
