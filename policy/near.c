@@ -59,6 +59,9 @@ void guess_offer(struct guess *g, const char *candidate)
 
 	if (g->len >= sizeof g->best || len >= sizeof g->best)
 		return;
+	/* A right word in the wrong place is not its own correction. */
+	if (len == g->len && memcmp(g->at, candidate, len) == 0)
+		return;
 	d = distance(g->at, g->len, candidate, len);
 	/* All letters changed is another word, however short it is. */
 	if (d >= g->distance || (d && d >= len))
