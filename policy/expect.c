@@ -18,7 +18,7 @@ struct expectation {
 	uint16_t states; /* that it is asked for */
 };
 
-struct reader_of_tests {
+struct test_reader {
 	const struct policy *p;
 	struct lexer lexer;
 	struct word now;
@@ -27,17 +27,17 @@ struct reader_of_tests {
 
 static const char *const reads_words[] = {"reads", "writes", "searches", "translates", "deletes", "manages", NULL};
 
-static void advance(struct reader_of_tests *t)
+static void advance(struct test_reader *t)
 {
 	lex_next(&t->lexer, &t->now);
 }
 
-static bool at_line_end(const struct reader_of_tests *t)
+static bool at_line_end(const struct test_reader *t)
 {
 	return t->now.kind == WORD_NEWLINE || t->now.kind == WORD_END;
 }
 
-static bool accept(struct reader_of_tests *t, const char *keyword)
+static bool accept(struct test_reader *t, const char *keyword)
 {
 	if (!word_is(&t->now, keyword))
 		return false;
@@ -45,7 +45,7 @@ static bool accept(struct reader_of_tests *t, const char *keyword)
 	return true;
 }
 
-static bool unexpected(struct reader_of_tests *t, const char *what, const struct guess *g)
+static bool unexpected(struct test_reader *t, const char *what, const struct guess *g)
 {
 	if (at_line_end(t))
 		complain(&t->complaints, &t->now, NULL, "the line ends where %s should stand", what);
@@ -55,7 +55,7 @@ static bool unexpected(struct reader_of_tests *t, const char *what, const struct
 	return false;
 }
 
-static bool need(struct reader_of_tests *t, const char *keyword)
+static bool need(struct test_reader *t, const char *keyword)
 {
 	struct guess g;
 
@@ -66,7 +66,7 @@ static bool need(struct reader_of_tests *t, const char *keyword)
 	return unexpected(t, keyword, &g);
 }
 
-static bool take_choice(struct reader_of_tests *t, const char *what, const char *const *choices, unsigned *out)
+static bool take_choice(struct test_reader *t, const char *what, const char *const *choices, unsigned *out)
 {
 	struct guess g;
 
@@ -79,7 +79,7 @@ static bool take_choice(struct reader_of_tests *t, const char *what, const char 
 }
 
 /* deny, allow, token, masked, masked(NAME), plain */
-static bool take_form(struct reader_of_tests *t, struct expectation *x)
+static bool take_form(struct test_reader *t, struct expectation *x)
 {
 	static const char *const forms[] = {"deny", "token", "masked", "plain", "allow", NULL};
 	static const unsigned values[] = {FORM_DENY, FORM_TOKEN, FORM_MASK(0), FORM_PLAIN, FORM_PLAIN};
@@ -103,7 +103,7 @@ static bool take_form(struct reader_of_tests *t, struct expectation *x)
 }
 
 /* A role, or a SPIFFE ID. */
-static bool take_who(struct reader_of_tests *t, struct expectation *x)
+static bool take_who(struct test_reader *t, struct expectation *x)
 {
 	char id[2049];
 	struct guess g;
@@ -126,7 +126,7 @@ static bool take_who(struct reader_of_tests *t, struct expectation *x)
 }
 
 /* masked means the subject's last mask; other verbs than read know deny and allow. */
-static bool resolve_form(struct reader_of_tests *t, struct expectation *x)
+static bool resolve_form(struct test_reader *t, struct expectation *x)
 {
 	const struct policy_subject *s = x->action < VERB_COUNT ? &t->p->subjects[x->subject] : NULL;
 	bool allow = word_is(&x->form_word, "allow");
@@ -138,7 +138,7 @@ static bool resolve_form(struct reader_of_tests *t, struct expectation *x)
 		               : "only a read gives a form; here allow or deny may be expected");
 		return false;
 	}
-	if (!word_is(&x->form_word, "masked"))
+	if (!s || !word_is(&x->form_word, "masked"))
 		return true;
 	mask = x->mask_word.at ? find_mask(s, &x->mask_word) : s->n_masks - 1;
 	if (s->n_masks == 0 || mask == NOT_FOUND) {
@@ -149,7 +149,7 @@ static bool resolve_form(struct reader_of_tests *t, struct expectation *x)
 	return true;
 }
 
-static bool take_subject_and_purpose(struct reader_of_tests *t, struct expectation *x)
+static bool take_subject_and_purpose(struct test_reader *t, struct expectation *x)
 {
 	struct guess g;
 
@@ -175,7 +175,7 @@ static bool take_subject_and_purpose(struct reader_of_tests *t, struct expectati
 }
 
 /* if A and B: the one state that has just these. unless A or B: each state that has none of these. always: all. */
-static bool take_states(struct reader_of_tests *t, struct expectation *x)
+static bool take_states(struct test_reader *t, struct expectation *x)
 {
 	bool unless = word_is(&t->now, "unless");
 	unsigned bits = 0, choice;
@@ -199,7 +199,7 @@ static bool take_states(struct reader_of_tests *t, struct expectation *x)
 	return true;
 }
 
-static bool take_expectation(struct reader_of_tests *t, struct expectation *x)
+static bool take_expectation(struct test_reader *t, struct expectation *x)
 {
 	unsigned verb;
 
@@ -275,7 +275,7 @@ static void report_complaint(const struct policy_complaint *c, struct buf *repor
 enum err policy_test(const struct policy *p, const char *tests, size_t len, struct buf *report, size_t *passed,
                      size_t *failed)
 {
-	struct reader_of_tests t = {.p = p};
+	struct test_reader t = {.p = p};
 	struct expectation x;
 	enum err e = ERR_OK;
 

@@ -125,6 +125,44 @@ static void a_role_that_manages_sees_and_writes_nothing(void **state)
 	}
 }
 
+/* The nth block of the manual between lines of three backticks. */
+static void manual_block(struct buf *manual, int nth, const char **at, size_t *len)
+{
+	const char *end = buf_string(manual);
+
+	do {
+		*at = strstr(end, "```\n");
+		assert_non_null(*at);
+		*at += 4;
+		end = strstr(*at, "```\n");
+		assert_non_null(end);
+		*len = (size_t)(end - *at);
+		end += 4;
+	} while (nth-- > 0);
+}
+
+static void the_examples_of_the_manual_hold(void **state)
+{
+	struct buf manual, report;
+	size_t len, passed, failed;
+	struct policy *p = NULL;
+	const char *at;
+
+	(void)state;
+	buf_init(&report, 0);
+	read_file("policy/LANGUAGE.md", &manual);
+	manual_block(&manual, 0, &at, &len);
+	assert_int_equal(policy_compile(at, len, &crm_world, &p, NULL), ERR_OK);
+	policy_free(p);
+	for (int i = 1; strncmp(at, "expect masked", 13) != 0; i++)
+		manual_block(&manual, i, &at, &len);
+	assert_int_equal(policy_test(crm, at, len, &report, &passed, &failed), ERR_OK);
+	assert_int_equal(failed, 0);
+	assert_int_equal(passed, 8);
+	buf_fini(&manual);
+	buf_fini(&report);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +170,7 @@ int main(void)
 	    cmocka_unit_test(each_system_has_an_audience_of_its_own),
 	    cmocka_unit_test(no_role_sees_more_of_bank_and_health_data_than_the_caps_give),
 	    cmocka_unit_test(a_role_that_manages_sees_and_writes_nothing),
+	    cmocka_unit_test(the_examples_of_the_manual_hold),
 	};
 
 	return cmocka_run_group_tests(tests, compile_crm, free_crm);
