@@ -124,8 +124,8 @@ static enum err compile_roles(struct compiler *k, const struct tree *tree)
 		size_t earlier = find_role(p, &node->name);
 
 		if (earlier != NOT_FOUND) {
-			complain(k->c, &node->name, NULL, "role %s is declared already on line %u", p->roles[earlier].name,
-			         p->roles[earlier].at.line);
+			complain(k->c, &node->name, NULL, "role %s is declared already on line %u",
+				 p->roles[earlier].name, p->roles[earlier].at.line);
 			continue;
 		}
 		if (p->n_roles == POLICY_ROLES_MAX) {
@@ -207,7 +207,8 @@ static bool subject_set(struct compiler *k, const struct word *w, uint64_t set[s
 		return true;
 	guess_init(&g, &class_word);
 	guess_subject(p, &class_word, &g, true);
-	complain_unknown(k->c, w, g.best, memchr(class_word.at, '.', class_word.len) ? "field or record kind" : "class");
+	complain_unknown(k->c, w, g.best,
+			 memchr(class_word.at, '.', class_word.len) ? "field or record kind" : "class");
 	return false;
 }
 
@@ -244,7 +245,7 @@ static void complain_mask(struct compiler *k, const struct rule_node *node, cons
 		for (size_t m = 0; bit_get(set, i) && m < p->subjects[i].n_masks; m++)
 			guess_offer(&g, p->subjects[i].masks[m]);
 	complain(k->c, &node->mask, g.best, "%.*s has no mask called '%.*s'", (int)node->subject.len, node->subject.at,
-	         (int)(node->mask.len < POLICY_NAME_MAX ? node->mask.len : POLICY_NAME_MAX), node->mask.at);
+		 (int)(node->mask.len < POLICY_NAME_MAX ? node->mask.len : POLICY_NAME_MAX), node->mask.at);
 }
 
 static void compile_subjects(struct compiler *k, const struct rule_node *node, size_t rule)
@@ -273,10 +274,10 @@ static enum err compile_rule(struct compiler *k, const struct rule_node *node)
 	struct rule *rule = &p->rules[i];
 
 	*rule = (struct rule){.kind = node->kind,
-	                      .action = node->action,
-	                      .line = (uint16_t)node->start.line,
-	                      .states = node->states,
-	                      .text = arena_copy(&p->arena, node->at, node->len)};
+			      .action = node->action,
+			      .line = (uint16_t)node->start.line,
+			      .states = node->states,
+			      .text = arena_copy(&p->arena, node->at, node->len)};
 	if (!rule->text)
 		return ERR_MEMORY;
 	bit_set(p->by_action + node->action * p->rule_words, i);
@@ -299,8 +300,8 @@ static enum err compile_rules(struct compiler *k, const struct tree *tree)
 	enum err e = ERR_OK;
 
 	if (tree->n_rules > POLICY_RULES_MAX) {
-		complain(k->c, &tree->rules->start, NULL, "a policy has at most %d rules; this has %zu", POLICY_RULES_MAX,
-		         tree->n_rules);
+		complain(k->c, &tree->rules->start, NULL, "a policy has at most %d rules; this has %zu",
+			 POLICY_RULES_MAX, tree->n_rules);
 		return ERR_OK;
 	}
 	p->rule_words = (tree->n_rules + 63) / 64;
@@ -347,10 +348,10 @@ static enum err compile_text(struct compiler *k, const char *text, size_t len)
 }
 
 enum err policy_compile(const char *text, size_t len, const struct policy_world *world, struct policy **out,
-                        struct policy_complaints *complaints)
+			struct policy_complaints *complaints)
 {
 	static const struct word start = {.line = 1, .column = 1};
-	struct policy_complaints unread;
+	struct policy_complaints unread = {0};
 	struct compiler k = {.c = complaints ? complaints : &unread};
 	enum err e;
 
@@ -361,7 +362,8 @@ enum err policy_compile(const char *text, size_t len, const struct policy_world 
 		return ERR_MEMORY;
 	arena_init(&k.p->arena, 0);
 	if (!world_fits(world)) {
-		complain(k.c, &start, NULL, "the dictionary has more fields, purposes or masks, or longer names, than policy takes");
+		complain(k.c, &start, NULL,
+			 "the dictionary has more fields, purposes or masks, or longer names, than policy takes");
 		e = ERR_OK;
 	} else if (len > POLICY_TEXT_MAX) {
 		complain(k.c, &start, NULL, "a policy text has at most %zu bytes", POLICY_TEXT_MAX);

@@ -10,7 +10,8 @@
 
 #define LEVEL_NONE LEVELS /* no deny or cap applies */
 
-void rules_of(const struct policy *p, uint64_t roles, unsigned action, size_t purpose, uint64_t m[static RULE_WORDS_MAX])
+void rules_of(const struct policy *p, uint64_t roles, unsigned action, size_t purpose,
+	      uint64_t m[static RULE_WORDS_MAX])
 {
 	size_t n = p->rule_words;
 
@@ -51,7 +52,7 @@ bool objection_refuses(enum policy_verb verb, unsigned state)
 /* A question with its bounds checked. */
 struct question {
 	const struct policy *p;
-	const uint64_t *rules; /* rules_of it */
+	const uint64_t *rules;	/* rules_of it */
 	const uint64_t *levels; /* rows of its subject */
 	enum policy_verb verb;
 	size_t purpose;
@@ -122,7 +123,7 @@ static void name_rules(const struct question *q, unsigned state, const struct we
 }
 
 void policy_decide(const struct policy *p, const struct policy_identity *who, enum policy_verb verb, size_t subject,
-                   size_t purpose, unsigned state, struct policy_verdict *out)
+		   size_t purpose, unsigned state, struct policy_verdict *out)
 {
 	uint64_t rules[RULE_WORDS_MAX];
 	struct question q = {.p = p, .rules = rules, .verb = verb, .purpose = purpose};
@@ -146,7 +147,7 @@ void policy_decide(const struct policy *p, const struct policy_identity *who, en
 }
 
 bool policy_has_right(const struct policy *p, const struct policy_identity *who, enum policy_right right,
-                      struct policy_verdict *out)
+		      struct policy_verdict *out)
 {
 	uint64_t rules[RULE_WORDS_MAX];
 	bool denied = false, allowed = false;

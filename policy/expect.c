@@ -51,7 +51,7 @@ static bool unexpected(struct test_reader *t, const char *what, const struct gue
 		complain(&t->complaints, &t->now, NULL, "the line ends where %s should stand", what);
 	else
 		complain(&t->complaints, &t->now, g ? g->best : NULL, "'%.*s' stands where %s should stand",
-		         (int)(t->now.len < 40 ? t->now.len : 40), t->now.at, what);
+			 (int)(t->now.len < 40 ? t->now.len : 40), t->now.at, what);
 	return false;
 }
 
@@ -105,7 +105,7 @@ static bool take_form(struct test_reader *t, struct expectation *x)
 /* A role, or a SPIFFE ID. */
 static bool take_who(struct test_reader *t, struct expectation *x)
 {
-	char id[2049];
+	char id[SPIFFE_ID_MAX + 1];
 	struct guess g;
 	size_t role = find_role(t->p, &t->now);
 
@@ -134,15 +134,16 @@ static bool resolve_form(struct test_reader *t, struct expectation *x)
 
 	if (x->form != FORM_DENY && allow == (x->action == VERB_READ)) {
 		complain(&t->complaints, &x->form_word, NULL, "%s",
-		         allow ? "a read gives a form: token, masked, masked(NAME), plain or deny"
-		               : "only a read gives a form; here allow or deny may be expected");
+			 allow ? "a read gives a form: token, masked, masked(NAME), plain or deny"
+			       : "only a read gives a form; here allow or deny may be expected");
 		return false;
 	}
 	if (!s || !word_is(&x->form_word, "masked"))
 		return true;
 	mask = x->mask_word.at ? find_mask(s, &x->mask_word) : s->n_masks - 1;
 	if (s->n_masks == 0 || mask == NOT_FOUND) {
-		complain(&t->complaints, x->mask_word.at ? &x->mask_word : &x->form_word, NULL, "%s has no such mask", s->name);
+		complain(&t->complaints, x->mask_word.at ? &x->mask_word : &x->form_word, NULL, "%s has no such mask",
+			 s->name);
 		return false;
 	}
 	x->form = FORM_MASK((unsigned)mask);
@@ -244,7 +245,8 @@ static bool holds(const struct policy *p, const struct expectation *x, unsigned 
 		bool has = policy_has_right(p, &x->who, (enum policy_right)(x->action - VERB_COUNT), &v);
 
 		if (has != (x->form == FORM_PLAIN))
-			buf_printf(report, "line %u: expected %s, got %s\n", line, has ? "deny" : "allow", has ? "allow" : "deny");
+			buf_printf(report, "line %u: expected %s, got %s\n", line, has ? "deny" : "allow",
+				   has ? "allow" : "deny");
 		return has == (x->form == FORM_PLAIN);
 	}
 	for (unsigned s = 0; s < STATES; s++) {
@@ -256,7 +258,8 @@ static bool holds(const struct policy *p, const struct expectation *x, unsigned 
 		form_text(p, x->subject, x->form, expected);
 		form_text(p, x->subject, v.form, got);
 		buf_printf(report, "line %u: expected %s, got %s", line,
-		           x->action != VERB_READ && x->form ? "allow" : expected, x->action != VERB_READ && v.form ? "allow" : got);
+			   x->action != VERB_READ && x->form ? "allow" : expected,
+			   x->action != VERB_READ && v.form ? "allow" : got);
 		state_text(s, report);
 		buf_byte(report, '\n');
 		return false;
@@ -273,7 +276,7 @@ static void report_complaint(const struct policy_complaint *c, struct buf *repor
 }
 
 enum err policy_test(const struct policy *p, const char *tests, size_t len, struct buf *report, size_t *passed,
-                     size_t *failed)
+		     size_t *failed)
 {
 	struct test_reader t = {.p = p};
 	struct expectation x;

@@ -11,7 +11,10 @@ void form_text(const struct policy *p, size_t subject, unsigned form, char out[s
 	const struct policy_subject *s = subject < p->n_subjects ? &p->subjects[subject] : NULL;
 
 	if (form == FORM_DENY || form == FORM_TOKEN || form == FORM_PLAIN)
-		(void)snprintf(out, FORM_TEXT_MAX, "%s", form == FORM_DENY ? "deny" : form == FORM_TOKEN ? "token" : "plain");
+		(void)snprintf(out, FORM_TEXT_MAX, "%s",
+			       form == FORM_DENY    ? "deny"
+			       : form == FORM_TOKEN ? "token"
+						    : "plain");
 	else if (s && form - FORM_MASK(0) < s->n_masks)
 		(void)snprintf(out, FORM_TEXT_MAX, "masked(%s)", s->masks[form - FORM_MASK(0)]);
 	else
@@ -133,8 +136,8 @@ static void explain_question(const struct inquiry *q, struct json *j)
 	json_array_end(j);
 }
 
-void policy_explain(const struct policy *p, const char *spiffe_id, enum policy_verb verb, size_t subject, size_t purpose,
-                    unsigned state, struct buf *json)
+void policy_explain(const struct policy *p, const char *spiffe_id, enum policy_verb verb, size_t subject,
+		    size_t purpose, unsigned state, struct buf *json)
 {
 	struct inquiry q = {.p = p, .verb = verb, .subject = subject, .purpose = purpose, .state = state};
 	char form[FORM_TEXT_MAX];
@@ -160,7 +163,7 @@ void policy_explain(const struct policy *p, const char *spiffe_id, enum policy_v
 }
 
 static void write_right(struct json *j, const char *verb, const char *subject, const char *form, const char *purpose,
-                        const char *when)
+			const char *when)
 {
 	const char *const keys[] = {"verb", "subject", "form", "purpose", "when"};
 	const char *const values[] = {verb, subject, form, purpose, when};
@@ -189,15 +192,15 @@ static unsigned form_in(const struct inquiry *q, unsigned state)
 static void write_rights_for(const struct inquiry *q, struct json *j)
 {
 	const unsigned none = form_in(q, 0), consent = form_in(q, STATE_CONSENTED), basis = form_in(q, STATE_BASIS),
-	               both = form_in(q, STATE_CONSENTED | STATE_BASIS);
+		       both = form_in(q, STATE_CONSENTED | STATE_BASIS);
 	const struct {
 		unsigned form, above;
 		const char *when;
 	} cases[] = {{none, FORM_DENY, NULL},
-	             {consent, consent == basis ? FORM_PLAIN : none, "consented"},
-	             {basis, consent == basis ? FORM_PLAIN : none, "basis"},
-	             {consent, consent == basis ? none : FORM_PLAIN, "consented or basis"},
-	             {both, consent > basis ? consent : basis, "consented and basis"}};
+		     {consent, consent == basis ? FORM_PLAIN : none, "consented"},
+		     {basis, consent == basis ? FORM_PLAIN : none, "basis"},
+		     {consent, consent == basis ? none : FORM_PLAIN, "consented or basis"},
+		     {both, consent > basis ? consent : basis, "consented and basis"}};
 	char subject[2 * POLICY_NAME_MAX], form[FORM_TEXT_MAX];
 
 	subject_text(q->p, q->subject, subject);
@@ -205,7 +208,7 @@ static void write_rights_for(const struct inquiry *q, struct json *j)
 		if (cases[i].form > cases[i].above) {
 			form_text(q->p, q->subject, cases[i].form, form);
 			write_right(j, verb_words[q->verb], subject, q->verb == VERB_READ ? form : NULL,
-			            q->p->purposes[q->purpose], cases[i].when);
+				    q->p->purposes[q->purpose], cases[i].when);
 		}
 }
 
@@ -225,6 +228,6 @@ void policy_rights_of(const struct policy *p, const struct policy_identity *who,
 	for (unsigned right = 0; right < RIGHT_COUNT; right++)
 		if (policy_has_right(p, who, (enum policy_right)right, &q.verdict))
 			write_right(&j, right == RIGHT_READ_AUDIT ? "read" : "manage",
-			            right == RIGHT_READ_AUDIT ? "audit" : right_words[right], NULL, NULL, NULL);
+				    right == RIGHT_READ_AUDIT ? "audit" : right_words[right], NULL, NULL, NULL);
 	json_array_end(&j);
 }

@@ -59,7 +59,7 @@ void lex_next(struct lexer *x, struct word *out)
 	do {
 		x->at++;
 	} while (x->at < x->end && ((out->kind == WORD_TEXT && is_text(*x->at)) ||
-	                            (out->kind == WORD_BAD && continues_character(*x->at))));
+				    (out->kind == WORD_BAD && continues_character(*x->at))));
 	out->len = (size_t)(x->at - out->at);
 	if (out->kind == WORD_NEWLINE) {
 		x->line++;

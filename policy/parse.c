@@ -36,7 +36,8 @@ static bool at_line_end(const struct parser *ps)
 /* What people type on a Chinese keyboard without noticing. */
 static const char *ascii_of(const struct word *w)
 {
-	static const char *const pairs[][2] = {{"，", ","}, {"、", ","}, {"（", "("}, {"）", ")"}, {"＊", "*"}, {"＃", "#"}};
+	static const char *const pairs[][2] = {{"，", ","}, {"、", ","}, {"（", "("},
+					       {"）", ")"}, {"＊", "*"}, {"＃", "#"}};
 
 	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
 		if (strlen(pairs[i][0]) == w->len && memcmp(pairs[i][0], w->at, w->len) == 0)
@@ -58,7 +59,7 @@ static bool unexpected(struct parser *ps, const char *what, const char *const *c
 		complain(ps->complaints, &ps->now, NULL, "the line ends where %s should stand", what);
 	else
 		complain(ps->complaints, &ps->now, g.best, "'%.*s' stands where %s should stand",
-		         (int)(ps->now.len < 40 ? ps->now.len : 40), ps->now.at, what);
+			 (int)(ps->now.len < 40 ? ps->now.len : 40), ps->now.at, what);
 	return false;
 }
 
@@ -98,8 +99,8 @@ static bool take_name(struct parser *ps, const char *what, struct word *out)
 	if (word_is_name(out))
 		return true;
 	complain(ps->complaints, out, NULL,
-	         "a name starts with a small letter and has small letters, digits and _, at most %d in all",
-	         POLICY_NAME_MAX - 1);
+		 "a name starts with a small letter and has small letters, digits and _, at most %d in all",
+		 POLICY_NAME_MAX - 1);
 	return false;
 }
 
@@ -140,8 +141,8 @@ static bool segment_valid(const char *at, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		char c = at[i];
 
-		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && c != '.' && c != '-' &&
-		    c != '_')
+		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && c != '.' &&
+		    c != '-' && c != '_')
 			return false;
 	}
 	return len > 0 && !(len == 1 && at[0] == '.') && !(len == 2 && at[0] == '.' && at[1] == '.');
@@ -152,7 +153,7 @@ bool spiffe_id_valid(const char *at, size_t len, bool wildcard)
 	static const char scheme[] = "spiffe://";
 	const char *end = at + len, *slash;
 
-	if (len > 2048 || len < sizeof scheme || memcmp(at, scheme, sizeof scheme - 1) != 0)
+	if (len > SPIFFE_ID_MAX || len < sizeof scheme || memcmp(at, scheme, sizeof scheme - 1) != 0)
 		return false;
 	at += sizeof scheme - 1;
 	slash = memchr(at, '/', (size_t)(end - at));
@@ -176,8 +177,9 @@ static bool patterns_valid(struct parser *ps, const struct words *patterns)
 {
 	for (; patterns; patterns = patterns->next)
 		if (!spiffe_id_valid(patterns->word.at, patterns->word.len, true)) {
-			complain(ps->complaints, &patterns->word, NULL,
-			         "not a SPIFFE ID such as spiffe://domain/path/name; only the whole last part may be *");
+			complain(
+			    ps->complaints, &patterns->word, NULL,
+			    "not a SPIFFE ID such as spiffe://domain/path/name; only the whole last part may be *");
 			return false;
 		}
 	return true;
@@ -243,7 +245,8 @@ static bool parse_form(struct parser *ps, struct rule_node *rule)
 		return true;
 	if (rule->action != VERB_READ || rule->kind == RULE_DENY) {
 		complain(ps->complaints, &ps->now, NULL,
-		         rule->kind == RULE_DENY ? "a deny takes no form; a cap limits the form" : "only read takes a form");
+			 rule->kind == RULE_DENY ? "a deny takes no form; a cap limits the form"
+						 : "only read takes a form");
 		return false;
 	}
 	advance(ps);
@@ -287,8 +290,9 @@ static bool parse_condition(struct parser *ps, struct rule_node *rule)
 	grants = (choice < 2) != negated;
 	if (grants != (rule->kind == RULE_ALLOW)) {
 		complain(ps->complaints, &at, NULL, "%s",
-		         rule->kind == RULE_ALLOW ? "an allow takes consented, basis, not objected, not restricted"
-		                                  : "a deny or cap takes not consented, not basis, objected, restricted");
+			 rule->kind == RULE_ALLOW
+			     ? "an allow takes consented, basis, not objected, not restricted"
+			     : "a deny or cap takes not consented, not basis, objected, restricted");
 		return false;
 	}
 	rule->states |= states_where(1u << choice, !negated);
@@ -304,7 +308,8 @@ static bool parse_when(struct parser *ps, struct rule_node *rule)
 	} while (accept(ps, "or"));
 	if (!word_is(&ps->now, "and"))
 		return true;
-	complain(ps->complaints, &ps->now, "or", "conditions are joined with or; objection and restriction hold always");
+	complain(ps->complaints, &ps->now, "or",
+		 "conditions are joined with or; objection and restriction hold always");
 	return false;
 }
 
@@ -323,8 +328,9 @@ static bool parse_clauses(struct parser *ps, struct rule_node *rule)
 			return false;
 	}
 	if (!at_line_end(ps))
-		return unexpected(ps, right ? "the end of the line" : "the next of as, for, when (in this order) or the end",
-		                  right ? NULL : clauses);
+		return unexpected(
+		    ps, right ? "the end of the line" : "the next of as, for, when (in this order) or the end",
+		    right ? NULL : clauses);
 	if (rule->kind == RULE_CAP && !rule->form.at)
 		return unexpected(ps, "'as' with the form that the cap allows", NULL);
 	if (rule->kind == RULE_CAP && word_is(&rule->form, "plain")) {

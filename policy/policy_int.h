@@ -5,10 +5,11 @@
 #include "base/arena.h"
 #include "policy/policy.h"
 
-#define POLICY_NAME_MAX 48                /* bytes with NUL: [a-z][a-z0-9_]* */
-#define POLICY_TEXT_MAX ((size_t)1 << 20) /* bytes of a text */
-#define POLICY_LINES_MAX 65535u           /* a verdict names lines in 16 bits */
-#define NOT_FOUND SIZE_MAX
+#define POLICY_NAME_MAX	 48		   /* bytes with NUL: [a-z][a-z0-9_]* */
+#define POLICY_TEXT_MAX	 ((size_t)1 << 20) /* bytes of a text */
+#define POLICY_LINES_MAX 65535u		   /* a verdict names lines in 16 bits */
+#define SPIFFE_ID_MAX	 2048		   /* bytes */
+#define NOT_FOUND	 SIZE_MAX
 
 /* lex.c */
 
@@ -68,7 +69,7 @@ enum rule_kind { RULE_ALLOW, RULE_DENY, RULE_CAP };
 
 /* Verbs and rights share one space, so that one bitmap a member serves both. */
 #define ACTION_RIGHT(right) ((unsigned)VERB_COUNT + (unsigned)(right))
-#define ACTION_COUNT ((unsigned)VERB_COUNT + (unsigned)RIGHT_COUNT)
+#define ACTION_COUNT	    ((unsigned)VERB_COUNT + (unsigned)RIGHT_COUNT)
 
 struct words {
 	struct word word;
@@ -88,10 +89,10 @@ struct rule_node {
 	size_t len;
 	struct word start;
 	struct word role;
-	unsigned action;      /* verb, or ACTION_RIGHT(right) */
-	struct word subject;  /* verbs only */
-	struct word form;     /* at is NULL: none given */
-	struct word mask;     /* of masked(mask); at is NULL: none given */
+	unsigned action;     /* verb, or ACTION_RIGHT(right) */
+	struct word subject; /* verbs only */
+	struct word form;    /* at is NULL: none given */
+	struct word mask;    /* of masked(mask); at is NULL: none given */
 	struct words *purposes;
 	uint16_t states; /* bit s: the conditions hold in state s */
 	struct rule_node *next;
@@ -103,9 +104,9 @@ struct tree {
 	size_t n_roles, n_rules;
 };
 
-#define STATES 16u /* of a customer's purpose: all sets of STATE_ bits */
+#define STATES 16u			/* of a customer's purpose: all sets of STATE_ bits */
 extern const char *const state_words[]; /* consented basis objected restricted, by bit; NULL-ended */
-extern const char *const verb_words[];  /* by enum policy_verb; NULL-ended */
+extern const char *const verb_words[];	/* by enum policy_verb; NULL-ended */
 extern const char *const right_words[]; /* what "manage" takes, by enum policy_right; NULL-ended, read audit left out */
 
 /* ERR_MEMORY; what is wrong with the text goes to c and the rest is still read. */
@@ -116,10 +117,10 @@ bool spiffe_id_valid(const char *at, size_t len, bool wildcard);
 /* compile.c: the snapshot */
 
 /* Levels are forms without the gap below plain: one bitmap a subject and level. */
-#define LEVEL_PLAIN (2 + POLICY_MASKS_MAX)
-#define LEVELS (LEVEL_PLAIN + 1)
+#define LEVEL_PLAIN    (2 + POLICY_MASKS_MAX)
+#define LEVELS	       (LEVEL_PLAIN + 1)
 #define RULE_WORDS_MAX (POLICY_RULES_MAX / 64)
-#define SUBJECT_WORDS (POLICY_SUBJECTS_MAX / 64)
+#define SUBJECT_WORDS  (POLICY_SUBJECTS_MAX / 64)
 
 struct pattern {
 	const char *text; /* without the "*" of a wildcard */
@@ -208,7 +209,8 @@ void check_overlaps(const struct policy *p, struct policy_complaints *c);
 /* The level at which a rule covers a subject; false where it does not cover it. */
 bool rule_level(const struct policy *p, size_t rule, size_t subject, unsigned *level);
 /* Rules of the identity's roles for this action and purpose, whatever the state. */
-void rules_of(const struct policy *p, uint64_t roles, unsigned action, size_t purpose, uint64_t m[static RULE_WORDS_MAX]);
+void rules_of(const struct policy *p, uint64_t roles, unsigned action, size_t purpose,
+	      uint64_t m[static RULE_WORDS_MAX]);
 /* Does the law that stands above all rules refuse? */
 bool restriction_refuses(const struct policy *p, enum policy_verb verb, size_t purpose, unsigned state);
 bool objection_refuses(enum policy_verb verb, unsigned state);

@@ -72,21 +72,23 @@ static struct powers powers_of(const struct policy *p)
 }
 
 static void check_pair(const struct policy *p, const struct powers *powers, size_t a, size_t b,
-                       struct policy_complaints *c)
+		       struct policy_complaints *c)
 {
 	const struct role *first = &p->roles[a], *second = &p->roles[b];
 	uint64_t bit_a = (uint64_t)1 << a, bit_b = (uint64_t)1 << b;
 	bool apart = first->audience != second->audience;
-	bool powers_meet = (powers->manage & bit_a && powers->data & bit_b) || (powers->manage & bit_b && powers->data & bit_a);
+	bool powers_meet =
+	    (powers->manage & bit_a && powers->data & bit_b) || (powers->manage & bit_b && powers->data & bit_a);
 
 	if (!(apart || powers_meet) || !roles_meet(first, second))
 		return;
 	if (apart)
-		complain(c, &second->at, NULL, "one identity could be %s and %s, which have different audiences", first->name,
-		         second->name);
+		complain(c, &second->at, NULL, "one identity could be %s and %s, which have different audiences",
+			 first->name, second->name);
 	if (powers_meet)
-		complain(c, &second->at, NULL, "one identity could be %s and %s: one manages the vault, the other has data",
-		         first->name, second->name);
+		complain(c, &second->at, NULL,
+			 "one identity could be %s and %s: one manages the vault, the other has data", first->name,
+			 second->name);
 }
 
 void check_overlaps(const struct policy *p, struct policy_complaints *c)
@@ -95,8 +97,8 @@ void check_overlaps(const struct policy *p, struct policy_complaints *c)
 
 	for (size_t r = 0; r < p->n_roles; r++) {
 		if (powers.manage & powers.data & (uint64_t)1 << r)
-			complain(c, &p->roles[r].at, NULL, "role %s manages the vault and has an allow on data; use two roles",
-			         p->roles[r].name);
+			complain(c, &p->roles[r].at, NULL,
+				 "role %s manages the vault and has an allow on data; use two roles", p->roles[r].name);
 		for (size_t earlier = 0; earlier < r; earlier++)
 			check_pair(p, &powers, earlier, r, c);
 	}

@@ -21,7 +21,7 @@ static const struct policy_subject subjects[] = {
 static const char *const purposes[] = {"support", "marketing", "rights", "audit"};
 static const struct policy_world world = {subjects, 5, purposes, 4};
 static const char fallback[] = "role desk is " ID "\nallow desk to read contact as masked for support when consented\n"
-                               "deny * to write contact.phone\n";
+			       "deny * to write contact.phone\n";
 
 static void check(bool holds)
 {
@@ -41,8 +41,8 @@ static void ask_all(const struct policy *p, const char *id)
 			for (size_t at = 0; at <= world.n_purposes; at++)
 				for (unsigned state = 0; state <= 16; state++) {
 					policy_decide(p, &who, (enum policy_verb)verb, s, at, state, &v);
-					policy_decide(p, &who, (enum policy_verb)verb, s, at, (state & 16) | STATE_CONSENTED | STATE_BASIS,
-					              &granted);
+					policy_decide(p, &who, (enum policy_verb)verb, s, at,
+						      (state & 16) | STATE_CONSENTED | STATE_BASIS, &granted);
 					check(v.form <= granted.form);
 					check(v.n_rules <= POLICY_VERDICT_RULES);
 					check(v.form == FORM_DENY || v.n_rules > 0);

@@ -7,8 +7,8 @@
 #include <assert.h>
 #include <string.h>
 
-#define MASKS_0 .n_masks = 0
-#define MASKS_1(a) .n_masks = 1, .masks = {a}
+#define MASKS_0	      .n_masks = 0
+#define MASKS_1(a)    .n_masks = 1, .masks = {a}
 #define MASKS_2(a, b) .n_masks = 2, .masks = {a, b}
 
 static const struct policy_subject crm_subjects[] = {
@@ -36,7 +36,7 @@ static const struct policy_subject crm_subjects[] = {
 };
 
 static const char *const crm_purposes[] = {"onboarding", "support",   "marketing", "segmentation", "loyalty",
-                                           "survey",     "analytics", "rights",    "audit",        "administration"};
+					   "survey",	 "analytics", "rights",	   "audit",	   "administration"};
 
 static const struct policy_world crm_world = {
     .subjects = crm_subjects,

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#define DESK "role desk is spiffe://crm.example/svc/desk\n"
+#define DESK	"role desk is spiffe://crm.example/svc/desk\n"
 #define DESK_ID "spiffe://crm.example/svc/desk"
 
 static inline struct policy *compile(const char *text)
@@ -22,7 +22,8 @@ static inline struct policy *compile(const char *text)
 	enum err e = policy_compile(text, strlen(text), &crm_world, &p, &c);
 
 	if (e != ERR_OK)
-		fail_msg("line %u, column %u: %s (%s)", c.list[0].line, c.list[0].column, c.list[0].text, c.list[0].near);
+		fail_msg("line %u, column %u: %s (%s)", c.list[0].line, c.list[0].column, c.list[0].text,
+			 c.list[0].near);
 	return p;
 }
 

@@ -11,7 +11,7 @@
 
 #define NAIVE_RULES 150
 #define NAIVE_ROLES 12
-#define NAIVE_LIST 3
+#define NAIVE_LIST  3
 
 enum naive_kind { NAIVE_ALLOW, NAIVE_DENY, NAIVE_CAP };
 
@@ -22,11 +22,11 @@ struct naive_condition {
 
 struct naive_rule {
 	enum naive_kind kind;
-	const char *role; /* or "*" */
-	const char *verb; /* read, write, ..., manage, audit */
+	const char *role;  /* or "*" */
+	const char *verb;  /* read, write, ..., manage, audit */
 	char subject[100]; /* as written; of manage: what */
-	const char *form; /* NULL, token, masked, plain */
-	const char *mask; /* NULL or of masked(mask) */
+	const char *form;  /* NULL, token, masked, plain */
+	const char *mask;  /* NULL or of masked(mask) */
 	const char *purposes[NAIVE_LIST];
 	size_t n_purposes;
 	struct naive_condition conditions[NAIVE_LIST];
@@ -143,7 +143,7 @@ static inline bool naive_above_the_rules(const char *verb, const char *purpose, 
 }
 
 static inline int naive_weigh(const struct naive_policy *np, const char *id, const char *verb, size_t subject,
-                              size_t purpose, unsigned state, struct naive_verdict *v)
+			      size_t purpose, unsigned state, struct naive_verdict *v)
 {
 	const struct policy_subject *s = &np->world->subjects[subject];
 	const char *purpose_name = np->world->purposes[purpose];
@@ -170,23 +170,24 @@ static inline int naive_weigh(const struct naive_policy *np, const char *id, con
 		bool limit = np->rules[i].kind != NAIVE_ALLOW;
 		bool limited = least < most || least == FORM_DENY;
 
-		if (applies[i] && limit == limited && naive_form(&np->rules[i], s) == form && (limited || most > FORM_DENY))
+		if (applies[i] && limit == limited && naive_form(&np->rules[i], s) == form &&
+		    (limited || most > FORM_DENY))
 			v->rules[v->n_rules++] = np->rules[i].line;
 	}
 	return form;
 }
 
 static inline void naive_decide(const struct naive_policy *np, const char *id, const char *verb, size_t subject,
-                                size_t purpose, unsigned state, struct naive_verdict *v)
+				size_t purpose, unsigned state, struct naive_verdict *v)
 {
 	*v = (struct naive_verdict){0};
 	v->form = naive_weigh(np, id, verb, subject, purpose, state, v);
 	if (v->form != FORM_DENY)
 		return;
 	v->consent_missing = !(state & STATE_CONSENTED) &&
-	                     naive_weigh(np, id, verb, subject, purpose, state | STATE_CONSENTED, NULL) != FORM_DENY;
+			     naive_weigh(np, id, verb, subject, purpose, state | STATE_CONSENTED, NULL) != FORM_DENY;
 	v->restricted = state & STATE_RESTRICTED &&
-	                naive_weigh(np, id, verb, subject, purpose, state & ~STATE_RESTRICTED, NULL) != FORM_DENY;
+			naive_weigh(np, id, verb, subject, purpose, state & ~STATE_RESTRICTED, NULL) != FORM_DENY;
 }
 
 /* what: policy, dictionary, keys, callers, or audit */
@@ -198,8 +199,8 @@ static inline bool naive_right(const struct naive_policy *np, const char *id, co
 		const struct naive_rule *rule = &np->rules[i];
 		bool audit = strcmp(what, "audit") == 0;
 
-		if (strcmp(rule->verb, audit ? "audit" : "manage") != 0 || (!audit && strcmp(rule->subject, what) != 0) ||
-		    !naive_holds_role(np, rule->role, id))
+		if (strcmp(rule->verb, audit ? "audit" : "manage") != 0 ||
+		    (!audit && strcmp(rule->subject, what) != 0) || !naive_holds_role(np, rule->role, id))
 			continue;
 		if (rule->kind == NAIVE_DENY)
 			return false;

@@ -36,7 +36,8 @@ static int compile_crm(void **state)
 	read_file("policy/rules/crm.policy", &text);
 	e = policy_compile((const char *)text.data, text.len, &crm_world, &crm, &c);
 	for (size_t i = 0; i < c.n; i++)
-		print_error("line %u, column %u: %s (%s)\n", c.list[i].line, c.list[i].column, c.list[i].text, c.list[i].near);
+		print_error("line %u, column %u: %s (%s)\n", c.list[i].line, c.list[i].column, c.list[i].text,
+			    c.list[i].near);
 	buf_fini(&text);
 	return e == ERR_OK ? 0 : -1;
 }
@@ -71,7 +72,7 @@ static void the_shipped_policy_passes_its_tests(void **state)
 static void each_system_has_an_audience_of_its_own(void **state)
 {
 	static const char *const systems[] = {"crm-core", "service-desk", "campaigns", "segmentation",
-	                                      "loyalty",  "surveys",      "analytics"};
+					      "loyalty",  "surveys",	  "analytics"};
 	struct policy_identity who[7];
 	char id[80];
 
@@ -108,7 +109,7 @@ static void no_role_sees_more_of_bank_and_health_data_than_the_caps_give(void **
 static void a_role_that_manages_sees_and_writes_nothing(void **state)
 {
 	static const char *const managers[] = {"spiffe://crm.example/svc/admin", "spiffe://crm.example/svc/security",
-	                                       "spiffe://crm.example/person/compliance-1"};
+					       "spiffe://crm.example/person/compliance-1"};
 	struct policy_identity who;
 	struct policy_verdict v;
 
@@ -119,7 +120,8 @@ static void a_role_that_manages_sees_and_writes_nothing(void **state)
 		for (unsigned verb = 0; verb < VERB_COUNT; verb++)
 			for (size_t s = 0; s < crm_world.n_subjects; s++)
 				for (size_t p = 0; p < crm_world.n_purposes; p++) {
-					policy_decide(crm, &who, (enum policy_verb)verb, s, p, STATE_CONSENTED | STATE_BASIS, &v);
+					policy_decide(crm, &who, (enum policy_verb)verb, s, p,
+						      STATE_CONSENTED | STATE_BASIS, &v);
 					assert_int_equal(v.form, FORM_DENY);
 				}
 	}

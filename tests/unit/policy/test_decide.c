@@ -2,7 +2,7 @@
 #include "tests/unit/policy/desk.h"
 
 static struct policy_verdict decide(const char *text, const char *id, enum policy_verb verb, const char *subject,
-                                    const char *purpose, unsigned state)
+				    const char *purpose, unsigned state)
 {
 	struct policy *p = compile(text);
 	struct policy_identity who;
@@ -43,20 +43,24 @@ static void an_allow_without_a_purpose_is_for_every_purpose(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < crm_world.n_purposes; i++)
-		assert_int_equal(read_form("allow desk to read contact.email as plain", "email", crm_purposes[i], 0), FORM_PLAIN);
-	assert_int_equal(read_form("allow desk to read contact.email as plain for support, survey", "email", "survey", 0),
-	                 FORM_PLAIN);
-	assert_int_equal(read_form("allow desk to read contact.email as plain for support, survey", "email", "loyalty", 0),
-	                 FORM_DENY);
+		assert_int_equal(read_form("allow desk to read contact.email as plain", "email", crm_purposes[i], 0),
+				 FORM_PLAIN);
+	assert_int_equal(
+	    read_form("allow desk to read contact.email as plain for support, survey", "email", "survey", 0),
+	    FORM_PLAIN);
+	assert_int_equal(
+	    read_form("allow desk to read contact.email as plain for support, survey", "email", "loyalty", 0),
+	    FORM_DENY);
 }
 
 static void masked_without_a_name_is_the_mask_that_shows_most(void **state)
 {
 	(void)state;
 	assert_int_equal(read_form("allow desk to read identity.birth_date as masked", "birth_date", "support", 0),
-	                 FORM_MASK(1));
-	assert_int_equal(read_form("allow desk to read identity.birth_date as masked(decade)", "birth_date", "support", 0),
-	                 FORM_MASK(0));
+			 FORM_MASK(1));
+	assert_int_equal(
+	    read_form("allow desk to read identity.birth_date as masked(decade)", "birth_date", "support", 0),
+	    FORM_MASK(0));
 }
 
 static void a_field_without_the_mask_of_its_class_gives_its_token(void **state)
@@ -64,14 +68,15 @@ static void a_field_without_the_mask_of_its_class_gives_its_token(void **state)
 	(void)state;
 	assert_int_equal(read_form("allow desk to read identity as masked", "gender", "support", 0), FORM_TOKEN);
 	assert_int_equal(read_form("allow desk to read identity.* as masked(year)", "name", "support", 0), FORM_TOKEN);
-	assert_int_equal(read_form("allow desk to read * as plain\ncap desk to read identity as masked", "gender", "support", 0),
-	                 FORM_TOKEN);
+	assert_int_equal(
+	    read_form("allow desk to read * as plain\ncap desk to read identity as masked", "gender", "support", 0),
+	    FORM_TOKEN);
 }
 
 static void the_strongest_allow_wins_and_the_strictest_limit_cuts_it(void **state)
 {
 	static const char rules[] = "allow desk to read identity as masked(year)\n"
-	                            "allow desk to read identity.birth_date as plain\n";
+				    "allow desk to read identity.birth_date as plain\n";
 	char text[512];
 
 	(void)state;
@@ -79,7 +84,8 @@ static void the_strongest_allow_wins_and_the_strictest_limit_cuts_it(void **stat
 	(void)snprintf(text, sizeof text, "%scap desk to read * as masked(year) for support", rules);
 	assert_int_equal(read_form(text, "birth_date", "support", 0), FORM_MASK(1));
 	assert_int_equal(read_form(text, "birth_date", "survey", 0), FORM_PLAIN);
-	(void)snprintf(text, sizeof text, "%scap * to read identity as masked(decade)\ncap * to read * as token", rules);
+	(void)snprintf(text, sizeof text, "%scap * to read identity as masked(decade)\ncap * to read * as token",
+		       rules);
 	assert_int_equal(read_form(text, "birth_date", "support", 0), FORM_TOKEN);
 	(void)snprintf(text, sizeof text, "%sdeny * to read identity.birth_date", rules);
 	assert_int_equal(read_form(text, "birth_date", "support", 0), FORM_DENY);
@@ -110,7 +116,7 @@ static void conditions_look_at_the_purpose_state(void **state)
 static void a_restriction_stops_disclosure_but_not_rights_or_correction(void **state)
 {
 	static const char text[] = DESK "allow desk to read * as plain\nallow desk to write *\nallow desk to search *\n"
-	                                "allow desk to translate *\nallow desk to delete *\n";
+					"allow desk to translate *\nallow desk to delete *\n";
 	static const bool stops[VERB_COUNT] = {[VERB_READ] = true, [VERB_SEARCH] = true, [VERB_TRANSLATE] = true};
 
 	(void)state;
@@ -128,12 +134,12 @@ static void a_restriction_stops_disclosure_but_not_rights_or_correction(void **s
 static void an_objection_stops_all_but_deletion(void **state)
 {
 	static const char text[] = DESK "allow desk to read * as plain\nallow desk to write *\nallow desk to search *\n"
-	                                "allow desk to translate *\nallow desk to delete *\n";
+					"allow desk to translate *\nallow desk to delete *\n";
 
 	(void)state;
 	for (unsigned verb = 0; verb < VERB_COUNT; verb++) {
 		struct policy_verdict v = decide(text, DESK_ID, (enum policy_verb)verb, "email", "marketing",
-		                                 STATE_OBJECTED | STATE_CONSENTED);
+						 STATE_OBJECTED | STATE_CONSENTED);
 
 		assert_int_equal(v.form, verb == VERB_DELETE ? FORM_PLAIN : FORM_DENY);
 		assert_false(v.restricted);
@@ -156,10 +162,10 @@ static void a_missing_consent_is_told_apart_from_a_plain_denial(void **state)
 static void the_verdict_names_the_lines_that_decided(void **state)
 {
 	static const char text[] = DESK "# comment\n"
-	                                "allow desk to read contact as masked\n"
-	                                "allow desk to read contact.phone as plain for support\n"
-	                                "\n"
-	                                "deny * to read contact.wechat\n";
+					"allow desk to read contact as masked\n"
+					"allow desk to read contact.phone as plain for support\n"
+					"\n"
+					"deny * to read contact.wechat\n";
 	struct policy_verdict v = decide(text, DESK_ID, VERB_READ, "phone", "support", 0);
 
 	(void)state;
@@ -202,8 +208,8 @@ static void a_star_stands_for_one_whole_segment(void **state)
 {
 	struct policy *p = compile("role team is spiffe://crm.example/svc/team/*\nallow team to read contact");
 	static const char *const strangers[] = {"spiffe://crm.example/svc/team",     "spiffe://crm.example/svc/team/",
-	                                        "spiffe://crm.example/svc/team/a/b", "spiffe://crm.example/svc/teams/a",
-	                                        "spiffe://other.example/svc/team/a", ""};
+						"spiffe://crm.example/svc/team/a/b", "spiffe://crm.example/svc/teams/a",
+						"spiffe://other.example/svc/team/a", ""};
 	struct policy_identity who;
 
 	(void)state;
@@ -219,7 +225,7 @@ static void a_star_stands_for_one_whole_segment(void **state)
 static void roles_share_an_audience_by_naming_it(void **state)
 {
 	struct policy *p = compile("role a is spiffe://d/a audience shared\nrole b is spiffe://d/b\n"
-	                           "role c is spiffe://d/c, spiffe://d/d audience shared");
+				   "role c is spiffe://d/c, spiffe://d/d audience shared");
 	struct policy_identity a, b, c;
 
 	(void)state;
@@ -238,8 +244,8 @@ static void roles_share_an_audience_by_naming_it(void **state)
 static void rights_are_had_unless_denied(void **state)
 {
 	struct policy *p = compile("role boss is spiffe://d/boss\nrole clerk is spiffe://d/clerk\n"
-	                           "allow boss to manage keys\nallow boss to read audit\ndeny * to manage keys\n"
-	                           "allow clerk to manage policy\n");
+				   "allow boss to manage keys\nallow boss to read audit\ndeny * to manage keys\n"
+				   "allow clerk to manage policy\n");
 	struct policy_identity boss, clerk;
 	struct policy_verdict v;
 
@@ -259,8 +265,8 @@ static void rights_are_had_unless_denied(void **state)
 static void blanks_comments_and_line_ends_do_not_matter(void **state)
 {
 	struct policy_verdict v = decide("\xef\xbb\xbf# 说明\r\n\trole desk is " DESK_ID "# x\r\n\r\n"
-	                                 "  allow\tdesk to read contact.email as masked ( email )for support,survey\r",
-	                                 DESK_ID, VERB_READ, "email", "survey", 0);
+					 "  allow\tdesk to read contact.email as masked ( email )for support,survey\r",
+					 DESK_ID, VERB_READ, "email", "survey", 0);
 
 	(void)state;
 	assert_int_equal(v.form, FORM_MASK(0));

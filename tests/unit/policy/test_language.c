@@ -11,7 +11,8 @@ static void expect_complaint(const char *text, unsigned line, unsigned column, c
 	assert_null(p);
 	if (c.list[0].line != line || c.list[0].column != column || !strstr(c.list[0].text, says) ||
 	    strcmp(c.list[0].near, near) != 0)
-		fail_msg("for:\n%s\ngot %u:%u %s (%s)", text, c.list[0].line, c.list[0].column, c.list[0].text, c.list[0].near);
+		fail_msg("for:\n%s\ngot %u:%u %s (%s)", text, c.list[0].line, c.list[0].column, c.list[0].text,
+			 c.list[0].near);
 }
 
 static void unknown_names_are_told_with_the_near_word(void **state)
@@ -27,7 +28,8 @@ static void unknown_names_are_told_with_the_near_word(void **state)
 	    {"allow desk too read contact", 12, "'too' stands where 'to'", "to"},
 	    {"allow desk to raed contact", 15, "'raed' stands where read", "read"},
 	    {"allow desk to read contcat", 20, "no class is called 'contcat'", "contact"},
-	    {"allow desk to read contact.emial", 20, "no field or record kind is called 'contact.emial'", "contact.email"},
+	    {"allow desk to read contact.emial", 20, "no field or record kind is called 'contact.emial'",
+	     "contact.email"},
 	    {"allow desk to read email", 20, "no class is called 'email'", "contact.email"},
 	    {"allow desk to read Contact.Phone", 20, "no field or record kind", "contact.phone"},
 	    {"allow desk to read contcat.*", 20, "no class is called 'contcat.*'", "contact"},
@@ -106,14 +108,15 @@ static void a_role_that_manages_may_have_no_data(void **state)
 {
 	(void)state;
 	expect_complaint(DESK "allow desk to manage keys\nallow desk to read contact", 1, 6,
-	                 "role desk manages the vault and has an allow on data", "");
-	expect_complaint(DESK "allow desk to manage callers\nallow desk to delete behaviour.order", 1, 6, "manages", "");
+			 "role desk manages the vault and has an allow on data", "");
+	expect_complaint(DESK "allow desk to manage callers\nallow desk to delete behaviour.order", 1, 6, "manages",
+			 "");
 	policy_free(compile(DESK "allow desk to read audit\nallow desk to read contact"));
 	policy_free(compile(DESK "allow desk to manage keys\ndeny desk to read contact\nallow desk to read audit"));
 	/* Nor may one identity get there by two roles. */
 	expect_complaint("role a is spiffe://d/* audience x\nrole b is spiffe://d/b audience x\n"
-	                 "allow a to manage keys\nallow b to read contact",
-	                 2, 6, "one identity could be a and b: one manages the vault", "");
+			 "allow a to manage keys\nallow b to read contact",
+			 2, 6, "one identity could be a and b: one manages the vault", "");
 }
 
 static void an_identity_may_have_one_audience_only(void **state)
@@ -132,10 +135,10 @@ static void an_identity_may_have_one_audience_only(void **state)
 static void all_faults_are_told_in_their_order(void **state)
 {
 	static const char text[] = "rol a is spiffe://d/a\n"
-	                           "role a is spiffe://d/a\n"
-	                           "role b is spiffe://d/a\n"
-	                           "allow c to read contact\n"
-	                           "allow a to reed contact\n";
+				   "role a is spiffe://d/a\n"
+				   "role b is spiffe://d/a\n"
+				   "allow c to read contact\n"
+				   "allow a to reed contact\n";
 	static const unsigned lines[] = {1, 3, 4, 5};
 	struct policy_complaints c;
 	struct policy *p;

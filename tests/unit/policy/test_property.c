@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#define SEED 0x5eed2026u
-#define POLICIES 5000
+#define SEED	  0x5eed2026u
+#define POLICIES  5000
 #define QUESTIONS 200 /* a policy */
 
 static uint64_t seed_now = SEED;
@@ -46,12 +46,12 @@ static const char *const rights[] = {"policy", "dictionary", "keys", "callers", 
 static const char *const granting[] = {"consented", "basis", "objected", "restricted"};
 /* Patterns that overlap, and identities that they match, or nearly. */
 static const char *const patterns[] = {"spiffe://d.example/a/x", "spiffe://d.example/a/y", "spiffe://d.example/a/*",
-                                       "spiffe://d.example/b/*", "spiffe://d.example/b/x", "spiffe://e.example/a/x",
-                                       "spiffe://d.example/*"};
-static const char *const ids[] = {"spiffe://d.example/a/x", "spiffe://d.example/a/y",   "spiffe://d.example/a/z",
-                                  "spiffe://d.example/b/x", "spiffe://d.example/b/q",   "spiffe://e.example/a/x",
-                                  "spiffe://d.example/a",   "spiffe://d.example/a/x/x", "spiffe://d.example/a/",
-                                  "spiffe://d.example/a/xx"};
+				       "spiffe://d.example/b/*", "spiffe://d.example/b/x", "spiffe://e.example/a/x",
+				       "spiffe://d.example/*"};
+static const char *const ids[] = {"spiffe://d.example/a/x", "spiffe://d.example/a/y",	"spiffe://d.example/a/z",
+				  "spiffe://d.example/b/x", "spiffe://d.example/b/q",	"spiffe://e.example/a/x",
+				  "spiffe://d.example/a",   "spiffe://d.example/a/x/x", "spiffe://d.example/a/",
+				  "spiffe://d.example/a/xx"};
 #define PICK(list) (list[below(sizeof(list) / sizeof *(list))])
 
 struct case_world {
@@ -120,15 +120,13 @@ static void make_form(const struct case_world *cw, struct naive_rule *rule)
 	switch (below(4)) {
 	case 0: rule->form = rule->kind == NAIVE_CAP ? "token" : NULL; break;
 	case 1: rule->form = rule->kind == NAIVE_CAP ? "token" : "plain"; break;
-	default:
-		rule->form = mask ? "masked" : "token";
-		rule->mask = mask && one_in(2) ? mask : NULL;
+	default: rule->form = mask ? "masked" : "token"; rule->mask = mask && one_in(2) ? mask : NULL;
 	}
 }
 
 /* One rule in limits is a deny or a cap. */
 static void make_rule(const struct case_world *cw, const struct naive_policy *np, bool managing, size_t limits,
-                      struct naive_rule *rule)
+		      struct naive_rule *rule)
 {
 	*rule = (struct naive_rule){.kind = !one_in(limits) ? NAIVE_ALLOW : one_in(2) ? NAIVE_DENY : NAIVE_CAP};
 	rule->role = rule->kind != NAIVE_ALLOW && one_in(4) ? "*" : np->roles[below(np->n_roles)].name;
@@ -162,7 +160,7 @@ static void write_rule(const struct naive_rule *rule, struct buf *out)
 	bool audit = strcmp(rule->verb, "audit") == 0;
 
 	buf_printf(out, "%s%s %s to %s %s", one_in(5) ? "\t " : "", starts[rule->kind], rule->role,
-	           audit ? "read" : rule->verb, rule->subject);
+		   audit ? "read" : rule->verb, rule->subject);
 	if (rule->form)
 		buf_printf(out, " as %s", rule->form);
 	if (rule->mask)
@@ -171,7 +169,7 @@ static void write_rule(const struct naive_rule *rule, struct buf *out)
 		buf_printf(out, "%s%s", i ? ", " : "   for ", rule->purposes[i]);
 	for (size_t i = 0; i < rule->n_conditions; i++)
 		buf_printf(out, " %s %s%s", i ? "or" : "when", rule->conditions[i].negated ? "not " : "",
-		           rule->conditions[i].word);
+			   rule->conditions[i].word);
 	buf_text(out, one_in(6) ? "  # why\r\n" : "\n");
 }
 
@@ -256,7 +254,8 @@ static struct policy *compile_or_fail(const struct case_world *cw, struct buf *t
 	struct policy *p = NULL;
 
 	if (policy_compile((const char *)text->data, text->len, &cw->world, &p, &c) != ERR_OK)
-		fail_msg("line %u, column %u: %s in:\n%s", c.list[0].line, c.list[0].column, c.list[0].text, buf_string(text));
+		fail_msg("line %u, column %u: %s in:\n%s", c.list[0].line, c.list[0].column, c.list[0].text,
+			 buf_string(text));
 	return p;
 }
 
@@ -287,9 +286,9 @@ static void the_bitmaps_agree_with_the_naive_interpreter(void **state)
 	for (size_t m = 0; m < POLICY_MASKS_MAX; m++)
 		masked += t.forms[FORM_MASK(m)];
 	print_message("%zu questions: %zu deny, %zu token, %zu masked, %zu plain; %zu lack consent, %zu restricted; "
-	              "%zu rights\n",
-	              t.questions, t.forms[FORM_DENY], t.forms[FORM_TOKEN], masked, t.forms[FORM_PLAIN], t.consent_missing,
-	              t.restricted, t.rights);
+		      "%zu rights\n",
+		      t.questions, t.forms[FORM_DENY], t.forms[FORM_TOKEN], masked, t.forms[FORM_PLAIN],
+		      t.consent_missing, t.restricted, t.rights);
 	assert_true(t.questions >= 1000000);
 	/* The questions must reach each answer often, or the agreement says little. */
 	assert_true(t.forms[FORM_TOKEN] > 10000 && masked > 10000 && t.forms[FORM_PLAIN] > 10000);
@@ -316,8 +315,10 @@ static void less_granted_never_discloses_more(void **state)
 		make_policy(&cw, &np, &text);
 		p = compile_or_fail(&cw, &text);
 		for (size_t q = 0; q < 200; q++) {
-			size_t verb = below(VERB_COUNT), subject = below(cw.world.n_subjects), purpose = below(cw.world.n_purposes);
-			unsigned s = (unsigned)below(16), bit = 1u << below(4), better = bit & grants ? s | bit : s & ~bit;
+			size_t verb = below(VERB_COUNT), subject = below(cw.world.n_subjects),
+			       purpose = below(cw.world.n_purposes);
+			unsigned s = (unsigned)below(16), bit = 1u << below(4),
+				 better = bit & grants ? s | bit : s & ~bit;
 
 			policy_identify(p, PICK(ids), &who);
 			policy_decide(p, &who, (enum policy_verb)verb, subject, purpose, better, &more);

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#define ROUNDS 5
+#define ROUNDS	  5
 #define DECISIONS 200000
 /* Sanitizers slow each memory access; the limit is for the real build. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -40,7 +40,7 @@ static struct policy *compile_largest(void)
 	buf_text(&text, "role desk is spiffe://crm.example/svc/service-desk\n");
 	for (int i = 0; i < POLICY_RULES_MAX; i++)
 		buf_printf(&text, "allow desk to read %s as token for %s when consented\n", classes[i % 5],
-		           crm_purposes[i % (int)crm_world.n_purposes]);
+			   crm_purposes[i % (int)crm_world.n_purposes]);
 	p = compile(buf_string(&text));
 	buf_fini(&text);
 	return p;
@@ -83,8 +83,9 @@ static void a_decision_takes_less_than_a_microsecond(void **state)
 	ns[1] = measure(shipped, "spiffe://crm.example/svc/campaigns", "marketing", 0);
 	ns[2] = measure(largest, desk, "support", STATE_CONSENTED);
 	ns[3] = measure(largest, desk, "support", 0);
-	print_message("ns a decision: %.0f shipped, %.0f shipped without consent; with %d rules %.0f, without consent %.0f\n",
-	              ns[0], ns[1], POLICY_RULES_MAX, ns[2], ns[3]);
+	print_message(
+	    "ns a decision: %.0f shipped, %.0f shipped without consent; with %d rules %.0f, without consent %.0f\n",
+	    ns[0], ns[1], POLICY_RULES_MAX, ns[2], ns[3]);
 	for (size_t i = 0; i < 4; i++)
 		assert_true(ns[i] < LIMIT_NS);
 	policy_free(shipped);
