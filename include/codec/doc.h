@@ -32,6 +32,7 @@ enum node_type { NODE_ABSENT, NODE_NULL, NODE_BOOL, NODE_INT, NODE_REAL, NODE_ST
 enum node_type node_type(const struct node *n);
 bool node_bool(const struct node *n);
 int64_t node_int(const struct node *n);
+double node_real(const struct node *n);
 /* The bytes, NUL behind them; NULL where it is no string. */
 const char *node_string(const struct node *n, size_t *len);
 /* Elements of an array or members of an object. */
@@ -53,7 +54,8 @@ const struct node *node_next(struct node_iter *it);
 /* First member whose key is not in allowed (NULL-ended), or NULL: "unknown keys are errors". */
 const char *node_unknown_key(const struct node *object, const char *const *allowed);
 
-/* Compact JSON of a value, as jansson prints it (UTF-8, no escape but needed ones, keys in order). */
+/* Compact JSON of a value: UTF-8, no escape but needed ones, members in the
+ * order in which they came, doubles in the fewest digits that read back the same. */
 enum err node_print(const struct node *n, struct buf *out) MUST_CHECK;
 
 #endif
