@@ -201,8 +201,7 @@ static void show_plain_members(const struct node *object, struct buf *out)
 			continue;
 		took = text_clean(it.key, it.key_len, false, out);
 		buf_printf(out, "%*s  ", took < width ? (int)(width - took) : 0, "");
-		show_clean(n, out);
-		buf_byte(out, '\n');
+		buf_text(out, show_clean(n, out) ? "\n" : "-\n");
 	}
 }
 
