@@ -102,7 +102,8 @@ static void get(struct text *out, const struct population *p)
 
 static const struct work works[] = {
 	{"read_plain_10", 200, "\"form\":\"plain\"", 10, true, read_plain_10},
-	{"read_masked_10", 200, "\"form\":\"masked\"", 10, true, read_masked_10},
+	/* Of the ten, gender and tags have no mask in the shipped dictionary and come as tokens. */
+	{"read_masked_10", 200, "\"form\":\"masked\"", 8, true, read_masked_10},
 	{"detokenize_1", 200, "\"form\":\"plain\"", 1, true, detokenize_1},
 	{"detokenize_100", 200, "\"form\":\"plain\"", 100, true, detokenize_100},
 	{"create_10", 201, "\"token\":\"tok1", 10, false, create_10},
