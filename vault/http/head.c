@@ -218,7 +218,7 @@ enum err head_check(struct MHD_Connection *mhd, const char *path, const char *ve
 
 	MHD_get_connection_values(mhd, MHD_HEADER_KIND, note_framing, &f);
 	*length = 0;
-	*must_close = f.bad || f.hosts > 1 || f.lengths > 1 || f.encodings > 1 || (f.lengths > 0 && f.encodings > 0) ||
+	*must_close = f.bad || f.hosts > 1 || (f.hosts == 0 && strcmp(version, MHD_HTTP_VERSION_1_1) == 0) || f.lengths > 1 || f.encodings > 1 || (f.lengths > 0 && f.encodings > 0) ||
 		      (f.encodings > 0 && strcasecmp(f.encoding, "chunked") != 0) ||
 		      (f.encodings > 0 && strcmp(version, MHD_HTTP_VERSION_1_1) != 0) ||
 		      (f.lengths > 0 && !read_length(f.length, length));

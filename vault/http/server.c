@@ -165,7 +165,7 @@ static enum err start_daemon(struct http_server *s, const struct config *c, stru
 				     MHD_OPTION_CONNECTION_TIMEOUT, 0u,
 				     MHD_OPTION_HTTPS_PRIORITIES, PRIORITIES,
 				     MHD_OPTION_HTTPS_CERT_CALLBACK, no_certificate,
-				     MHD_OPTION_STRICT_FOR_CLIENT, 1,
+				     MHD_OPTION_STRICT_FOR_CLIENT, 0, /* 1 sends the head of its own error page twice */
 				     MHD_OPTION_NOTIFY_CONNECTION, connection_notify, s,
 				     MHD_OPTION_NOTIFY_COMPLETED, request_completed, s,
 				     MHD_OPTION_UNESCAPE_CALLBACK, head_unescape, NULL,
