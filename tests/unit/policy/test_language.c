@@ -83,6 +83,8 @@ static void misplaced_words_are_told(void **state)
 	    {"allow desk to read audit when consented", 26, "'when' stands where the end", ""},
 	    {"allow desk to read contact for support，survey", 39, "a character that no statement may hold", ","},
 	    {"allow desk to read 联系", 20, "a character that no statement may hold", ""},
+	    {"role", 5, "the line ends where the name of a role", ""},
+	    {"role a23456789012345678901234567890123456789012345678 is spiffe://d/a", 6, "at most 47", ""},
 	    {"role x is desk", 11, "not a SPIFFE ID", ""},
 	    {"role x is spiffe://D/a", 11, "not a SPIFFE ID", ""},
 	    {"role x is spiffe://d", 11, "not a SPIFFE ID", ""},
@@ -212,7 +214,7 @@ static void a_world_that_is_too_large_is_refused(void **state)
 	world.n_subjects = 1;
 	world.n_purposes++;
 	expect_world_refused(&world);
-	world.n_purposes = 1;
+	world.n_purposes = 2;
 	subjects[0].n_masks = POLICY_MASKS_MAX + 1;
 	expect_world_refused(&world);
 	subjects[0].n_masks = 1;
@@ -222,9 +224,9 @@ static void a_world_that_is_too_large_is_refused(void **state)
 	subjects[0].name = too_long;
 	expect_world_refused(&world);
 	subjects[0].name = "name";
-	purposes[0] = too_long;
+	purposes[1] = too_long;
 	expect_world_refused(&world);
-	purposes[0] = too_long + 1;
+	purposes[1] = too_long + 1;
 	assert_int_equal(policy_compile("", 0, &world, &p, NULL), ERR_OK);
 	policy_free(p);
 }
