@@ -1,5 +1,4 @@
 /* Values between JSON, storage, masks and index. */
-#include "base/clock.h"
 #include "codec/value.h"
 
 #include <setjmp.h>
