@@ -67,14 +67,14 @@ count() { # NAME PASSED FAILED LOG: takes the numbers and shows the log's end wh
 make_quietly() { # LOG TARGET...
 	local log=$1
 	shift
-	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -k -j"$(nproc)" "VARIANT=$VARIANT" "$@" >"$log" 2>&1
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -k -j"$(nproc)" "VARIANT=$VARIANT" "$@" >"$log" 2>&1
 }
 
 build_all() {
 	local log=$logs/build.log
 	echo "building $VARIANT"
 	if ! make_quietly "$log" all unit-binaries fuzz-binaries; then
-		grep -E 'error|Error|undefined reference|warning' "$log" | head -40 >"$log.short"
+		grep -E "error|Error|undefined reference|warning" "$log" | head -40 >"$log.short"
 		count build 0 1 "$log.short"
 	fi
 }
