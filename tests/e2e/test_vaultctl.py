@@ -20,9 +20,10 @@ import threading
 import time
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-VAULTCTL = ROOT / "build" / os.environ.get("VARIANT", "release") / "vaultctl"
-MAN_PAGE = ROOT / "vault" / "ctl" / "vaultctl.1"
+import vault
+
+VAULTCTL = vault.VAULTCTL
+MAN_PAGE = vault.ROOT / "vault" / "ctl" / "vaultctl.1"
 CUSTOMER = "cus1qqqsyqcyq5rqwzqfpg9scrgwpugpzysn"
 
 OK, REFUSED, USAGE, UNREACHED, SERVER, FAILED = range(6)
@@ -571,6 +572,22 @@ class Audit(Case):
         self.expect(REFUSED, "audit", "tail")
         self.assertEqual(self.err, "error: policy_denied: No.\n")
 
+    def test_tail_lives_on_newlines_and_ends_with_3_when_they_stop(self):
+        go_on = threading.Event()
+        self.addCleanup(go_on.set)
+
+        def chunks():
+            for _ in range(8):
+                time.sleep(0.5)
+                yield b"\n"
+            yield b'{"id":"1"}\n'
+            go_on.wait(20)
+
+        with self.tail(chunks(), "--json", "--timeout", "2") as p:
+            out, err = p.communicate(timeout=30)
+        self.assertEqual((p.returncode, out), (UNREACHED, b'{"id":"1"}\n'))
+        self.assertIn(b"the vault was silent for 2 s", err)
+
     def test_tail_whose_reader_left_ends(self):
         stop = threading.Event()
 
@@ -673,4 +690,4 @@ class CommandLine(Case):
 if __name__ == "__main__":
     if not VAULTCTL.exists():
         sys.exit(f"{VAULTCTL} is not built; run make")
-    unittest.main()
+    vault.main()

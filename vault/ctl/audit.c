@@ -4,7 +4,6 @@
 #include "ctl/show.h"
 #include "ctl/text.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static bool add_time(const struct arguments *a, const char *option, struct buf *path)
@@ -94,7 +93,7 @@ int command_audit_list(const struct arguments *a)
 		code = buf_ok(&path) ? list_page(a, buf_string(&path), &next) : complain(CTL_SERVER, "out of memory");
 	} while (code == CTL_OK && next.len && arguments_option(a, "all"));
 	if (code == CTL_OK && next.len)
-		fprintf(stderr, "There are more: --cursor %s\n", buf_string(&next));
+		tell_more((const char *)next.data, next.len);
 out:
 	buf_fini(&query);
 	buf_fini(&path);
