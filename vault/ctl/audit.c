@@ -59,7 +59,7 @@ static int list_page(const struct arguments *a, const char *path, struct buf *ne
 		buf_append(next, cursor, len);
 	if (!a->globals[GLOBAL_JSON]) {
 		buf_init(&text, 0);
-		show_rows(node_get(doc_root(doc), "data"), "", show_record_columns, &text);
+		show_records(node_get(doc_root(doc), "data"), &text);
 		code = output(&text);
 		buf_fini(&text);
 	}
