@@ -1,11 +1,18 @@
 # One makefile for all. `make help` lists the targets.
-# Objects go to build/VARIANT: release (default), asan (ASan+UBSan), tsan.
+# Objects go to build/VARIANT: release (default), asan (ASan+UBSan), tsan, cov, fuzz (clang).
 
 VARIANT ?= release
 BUILD := build/$(VARIANT)
 VERSION := 0.1.0
+CC := $(if $(filter fuzz,$(VARIANT)),clang,gcc)
+JOBS ?= $(shell nproc)
+
 prefix ?= /usr/local
-CC := gcc
+sbindir ?= $(prefix)/sbin
+bindir ?= $(prefix)/bin
+datadir ?= $(prefix)/share
+mandir ?= $(datadir)/man
+unitdir ?= $(prefix)/lib/systemd/system
 
 PACKAGES := openssl libpq jansson libmicrohttpd gnutls libcurl libutf8proc
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
@@ -24,13 +31,17 @@ CFLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-
 LDFLAGS_asan := -fsanitize=address,undefined
 CFLAGS_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 LDFLAGS_tsan := -fsanitize=thread
+CFLAGS_cov := -O0 -g --coverage -fprofile-update=atomic
+LDFLAGS_cov := --coverage
+CFLAGS_fuzz := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+LDFLAGS_fuzz := -fsanitize=fuzzer,address,undefined
 
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -DVAULT_VERSION='"$(VERSION)"' $(WARN) $(CFLAGS_$(VARIANT)) -pthread \
               -Iinclude -Ivault -I. $(PKG_CFLAGS) -MMD -MP $(CFLAGS)
 ALL_LDFLAGS := $(LDFLAGS_$(VARIANT)) -pthread $(LDFLAGS)
 
 # The floors, from the top down. A library a floor; what each may link stands in LINK_floor.
-FLOORS := http app store codec db field policy crypto base
+FLOORS := ctl http app store codec db field policy crypto base
 SRC_base := $(wildcard vault/base/*.c)
 SRC_crypto := $(wildcard vault/crypto/*.c)
 SRC_policy := $(wildcard policy/*.c)
@@ -41,7 +52,9 @@ SRC_store := $(wildcard vault/store/*.c)
 SRC_app := $(wildcard vault/app/*.c)
 SRC_http := $(wildcard vault/http/*.c)
 SRC_main := $(wildcard vault/*.c)
-SRC_ctl := $(wildcard vault/ctl/*.c)
+# main() stays out of the library, so that tests of this floor bring their own.
+MAIN_ctl := vault/ctl/main.c
+SRC_ctl := $(filter-out $(MAIN_ctl),$(wildcard vault/ctl/*.c))
 
 LINK_base := base
 LINK_crypto := crypto base
@@ -53,7 +66,7 @@ LINK_store := store db crypto base
 LINK_app := app store codec db field policy crypto base
 LINK_http := http base
 LINK_main := http app store codec db field policy crypto base
-LINK_ctl := $(LINK_main)
+LINK_ctl := ctl store codec db field crypto base
 SYSLIBS_base :=
 SYSLIBS_crypto := -lcrypto
 SYSLIBS_policy :=
@@ -64,7 +77,7 @@ SYSLIBS_store := -lpq -lcrypto
 SYSLIBS_app := -ljansson -lutf8proc -lpq -lcrypto
 SYSLIBS_http := -lmicrohttpd -lgnutls
 SYSLIBS_main := $(SYSLIBS_http) $(SYSLIBS_app)
-SYSLIBS_ctl := -lcurl $(SYSLIBS_main)
+SYSLIBS_ctl := -lcurl -ljansson -lutf8proc -lpq -lcrypto
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 archives = $(patsubst %,$(BUILD)/lib%.a,$(1))
@@ -75,6 +88,7 @@ EMBED := $(BUILD)/embed.o
 EMBEDDED := $(sort $(wildcard sql/*.sql)) $(wildcard policy/rules/crm.policy)
 
 .PHONY: all
+all: ## Builds vaultd, vaultctl and the floors' libraries.
 all: $(if $(SRC_main),$(BUILD)/vaultd) $(if $(SRC_ctl),$(BUILD)/vaultctl) $(call archives,$(call present,$(FLOORS)))
 
 $(BUILD)/%.o: %.c
@@ -97,7 +111,7 @@ $(BUILD)/embed.o: $(EMBEDDED) .dev/embed.sh
 
 $(BUILD)/vaultd: $(call objects,$(SRC_main)) $(call archives,$(call present,$(LINK_main)))
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SYSLIBS_main)
-$(BUILD)/vaultctl: $(call objects,$(SRC_ctl)) $(call archives,$(call present,$(LINK_ctl)))
+$(BUILD)/vaultctl: $(call objects,$(MAIN_ctl)) $(call archives,$(call present,$(LINK_ctl)))
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SYSLIBS_ctl)
 
 # Unit tests: tests/unit/FLOOR/test_x.c links its floor and those below, no more.
@@ -110,12 +124,99 @@ endef
 $(foreach f,$(FLOORS),$(eval $(call unit_rule,$(f))))
 .SECONDARY: $(patsubst %,%.o,$(UNIT_BIN))
 
+.PHONY: unit-binaries
+unit-binaries: $(UNIT_BIN)
+
 .PHONY: unit
-unit: $(UNIT_BIN)
+unit: $(UNIT_BIN) ## Runs the unit tests and stops at the first that fails.
 	@for t in $(UNIT_BIN); do echo "== $$t"; $$t || exit 1; done
 
+# Fuzz targets: the first line of tests/fuzz/fuzz_x.c names the floor that it links: /* floor: codec */
+# gcc builds link a main that replays files (make test); VARIANT=fuzz links libFuzzer's.
+FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BIN := $(patsubst %.c,$(BUILD)/%,$(FUZZ))
+FUZZ_MAIN := $(if $(filter fuzz,$(VARIANT)),,$(BUILD)/tests/fuzz/replay.o)
+fuzz_floor = $(shell sed -n '1s|^/\* *floor: *\([a-z]*\).*|\1|p' $(1))
+define fuzz_rule
+$(BUILD)/$(1): $(BUILD)/$(1).o $(FUZZ_MAIN) $(call archives,$(call present,$(LINK_$(2))))
+	$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(SYSLIBS_$(2))
+endef
+$(foreach f,$(FUZZ),$(eval $(call fuzz_rule,$(f:.c=),$(call fuzz_floor,$(f)))))
+.SECONDARY: $(patsubst %,%.o,$(FUZZ_BIN))
+
+.PHONY: fuzz-binaries
+fuzz-binaries: $(FUZZ_BIN)
+
+FUZZ_SECONDS ?= 60
+fuzz-%: tests/fuzz/fuzz_%.c
+	@.dev/install.sh .ci/packages .ci/packages-lint
+	+$(MAKE) VARIANT=fuzz build/fuzz/tests/fuzz/fuzz_$*
+	@mkdir -p build/fuzz/found/$* tests/fuzz/corpus/$*
+	cd build/fuzz/found/$* && ../../tests/fuzz/fuzz_$* -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -close_fd_mask=1 \
+		. ../../../../tests/fuzz/corpus/$*
+
+.PHONY: help
+help: ## Lists the targets.
+	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/\1\t\2/p' Makefile | sort -u | while IFS='	' read -r t d; do printf '  %-14s %s\n' "$$t" "$$d"; done
+	@printf '  %-14s %s\n' fuzz-X 'Fuzzes tests/fuzz/fuzz_X.c with clang for FUZZ_SECONDS (60).'
+	@echo 'Variables: VARIANT=release|asan|tsan|cov, CI=true (warnings are errors), DESTDIR, prefix.'
+
+.PHONY: run up down
+run: ## Installs, builds and runs all in the foreground with sample data; Ctrl-C stops it.
+	@.dev/install.sh
+	@exec .dev/vault.sh run
+up: ## The same in the background; returns once ready.
+	@.dev/install.sh
+	@exec .dev/vault.sh up
+down: ## Stops what `make up` started; data stays.
+	@.dev/vault.sh down
+
+.PHONY: test test-crash check-asan check-tsan cov lint bench
+test: ## Every test; the last line says N passed, N failed.
+	@.dev/install.sh
+	@.dev/test.sh unit corpus lint e2e
+test-crash: ## 200 cycles of kill -9 under load (CRASH_CYCLES).
+	@.dev/install.sh
+	@CRASH_CYCLES=$${CRASH_CYCLES:-200} .dev/test.sh e2e:crash
+check-asan: ## Unit tests, corpus and some end-to-end tests under ASan and UBSan.
+	@.dev/install.sh
+	@VARIANT=asan .dev/test.sh unit corpus e2e:smoke
+check-tsan: ## Unit tests of the floors that have threads under TSan.
+	@.dev/install.sh
+	@VARIANT=tsan .dev/test.sh unit:base unit:crypto unit:db unit:app unit:http
+cov: ## Line coverage of unit tests, corpus and end-to-end tests, a line a floor.
+	@.dev/install.sh
+	@find build/cov -name '*.gcda' -delete 2>/dev/null || true
+	@VARIANT=cov .dev/test.sh unit corpus e2e || true
+	@.dev/cov.sh
+lint: ## Layers, README, cppcheck, clang-tidy, gcc -fanalyzer, shellcheck, man pages.
+	@.dev/install.sh .ci/packages .ci/packages-lint
+	@.dev/lint.sh
+bench: ## Measures vaultd beside pgbench and nginx; writes build/bench.json.
+	@.dev/install.sh .ci/packages .ci/packages-bench
+	+@$(MAKE) -s -j$(JOBS) all
+	@bash tests/bench/run.sh
+
+# For lint: the flags that a file is compiled with.
+.PHONY: print-cflags
+print-cflags:
+	@echo '$(subst ','\'',$(ALL_CFLAGS))'
+
+.PHONY: install
+install: all ## Installs to DESTDIR and prefix (/usr/local).
+	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(unitdir) \
+		$(DESTDIR)$(datadir)/vault/sql $(DESTDIR)$(datadir)/vault/policy
+	install -m 0755 build/$(VARIANT)/vaultd $(DESTDIR)$(sbindir)/vaultd
+	install -m 0755 build/$(VARIANT)/vaultctl $(DESTDIR)$(bindir)/vaultctl
+	install -m 0644 vault/vaultd.8 $(DESTDIR)$(mandir)/man8/vaultd.8
+	install -m 0644 vault/ctl/vaultctl.1 $(DESTDIR)$(mandir)/man1/vaultctl.1
+	install -m 0644 $(wildcard sql/*.sql) $(DESTDIR)$(datadir)/vault/sql/
+	install -m 0644 $(wildcard policy/rules/*) $(DESTDIR)$(datadir)/vault/policy/
+	sed 's|@sbindir@|$(sbindir)|g' .dev/vaultd.service > $(DESTDIR)$(unitdir)/vaultd.service
+	chmod 0644 $(DESTDIR)$(unitdir)/vaultd.service
+
 .PHONY: clean
-clean:
+clean: ## Deletes build/. Data of `make run` lies in var/ and stays.
 	rm -rf build
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

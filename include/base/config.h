@@ -3,8 +3,10 @@
  * meaning and check; --help prints it, README's table is tested against it.
  *
  * The environment wins over the file. Lines that start with # and empty lines
- * are skipped; a value may stand in double quotes. An unknown VAULT_* key is
- * an error wherever it stands. */
+ * are skipped; a value may stand in double quotes, which have no escapes. An
+ * unknown VAULT_* key is an error wherever it stands; the keys of vaultctl
+ * (VAULT_URL, VAULT_CERT, VAULT_CLIENT_KEY, VAULT_CA, VAULT_PURPOSE) may stand
+ * in the environment and are ignored. */
 #ifndef BASE_CONFIG_H
 #define BASE_CONFIG_H
 
@@ -13,55 +15,88 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/*    KEY (without VAULT_)      member               type    default                      help */
-#define CONFIG_LIST(X)                                                                                                  \
-	X(DATABASE_URL,             database_url,        text,   "",                          "libpq connection string of the service role.") \
-	X(MIGRATE_URL,              migrate_url,         text,   "",                          "libpq connection string of the role that owns the schema (vaultctl migrate only).") \
-	X(LISTEN_ADDRESS,           listen_address,      text,   "127.0.0.1",                 "Address of the mutual TLS listener.") \
-	X(LISTEN_PORT,              listen_port,         port,   "8443",                      "Port of the mutual TLS listener.") \
-	X(OPERATIONS_PORT,          operations_port,     port,   "9443",                      "Port of the plain operations listener, always on 127.0.0.1.") \
-	X(TLS_CERTIFICATE,          tls_certificate,     file,   "certs/dev/server.pem",      "Server certificate chain, PEM.") \
-	X(TLS_KEY,                  tls_key,             file,   "certs/dev/server.key",      "Key of the server certificate, PEM.") \
-	X(TRUST_BUNDLES,            trust_bundles,       folder, "certs/dev/bundles",         "Folder with one CA bundle a trust domain: NAME.pem holds the CAs of spiffe://NAME.") \
-	X(DENY_LIST,                deny_list,           text,   "",                          "File of serials (hex) and SPIFFE IDs, one a line, that are refused on each request.") \
-	X(KEYRING,                  keyring,             file,   "var/keys/keyring",          "Keyring file.")               \
-	X(ROOT_KEY,                 root_key,            file,   "var/keys/root",             "Root key file, 32 bytes, mode 0400.") \
-	X(NODE,                     node,                text,   "",                          "Name of this node in audit records; default: the host's name.") \
-	X(IO_THREADS,               io_threads,          number, "2",                         "Threads that serve connections, 1 to 64.") \
-	X(EXECUTORS,                executors,           number, "1",                         "Database executors for single requests, 1 to 16; bulk work has one more.") \
-	X(QUEUE_LIMIT,              queue_limit,         number, "1024",                      "Jobs that may wait for an executor, 16 to 65536; past it: 503.") \
-	X(MAX_CONNECTIONS,          max_connections,     number, "4096",                      "Client connections, 16 to 65536.") \
-	X(HANDSHAKE_TIMEOUT_MS,     handshake_timeout_ms, number, "10000",                    "Deadline of a TLS handshake, 100 to 600000.") \
-	X(HEADER_TIMEOUT_MS,        header_timeout_ms,   number, "10000",                     "Deadline of a request's header, from its first byte.") \
-	X(BODY_TIMEOUT_MS,          body_timeout_ms,     number, "30000",                     "Deadline of a request's body.") \
-	X(IDLE_TIMEOUT_MS,          idle_timeout_ms,     number, "300000",                    "An idle connection is closed after this time.") \
-	X(REQUEST_TIMEOUT_MS,       request_timeout_ms,  number, "10000",                     "A request that waits longer for the database gets 503.") \
-	X(DRAIN_TIMEOUT_MS,         drain_timeout_ms,    number, "15000",                     "At stop, requests in flight have this long.") \
-	X(DEFAULT_COUNTRY,          default_country,     text,   "CN",                        "ISO 3166 country of phone numbers in national form.") \
-	X(EXPECTED_CUSTOMERS,       expected_customers,  number, "1000000",                   "Sets how far blind index tags are truncated, when a keyring's first index epoch is made.") \
-	X(SEARCH_BUDGET,            search_budget,       number, "10000",                     "Distinct searched values an identity may use an hour, over all nodes.") \
-	X(LOG_LEVEL,                log_level,           text,   "info",                      "debug, info, warn or error.")
+/*    KEY (without VAULT_), member,              type,    default,                least, most,      help
+ *
+ * Types: text-like ones are char *: url (may hold a password, so no message
+ * shows it), address (IP), file, key (file, closed to others), secret (file of
+ * the owner alone), folder, maybe (file, or "" for none), node, country, level.
+ * Numbers (port, number) are int64_t and have a range. */
+#define CONFIG_LIST(X)                                                                                                 \
+	X(DATABASE_URL,         database_url,         url,     "",                          0, 0,           "libpq connection string of the service role.") \
+	X(MIGRATE_URL,          migrate_url,          url,     "",                          0, 0,           "libpq connection string of the role that owns the schema (vaultctl migrate only).") \
+	X(LISTEN_ADDRESS,       listen_address,       address, "127.0.0.1",                 0, 0,           "Address of the mutual TLS listener.") \
+	X(LISTEN_PORT,          listen_port,          port,    "8443",                      1, 65535,       "Port of the mutual TLS listener.") \
+	X(OPERATIONS_PORT,      operations_port,      port,    "9443",                      1, 65535,       "Port of the plain operations listener, always on 127.0.0.1.") \
+	X(TLS_CERTIFICATE,      tls_certificate,      file,    "certs/dev/server.pem",      0, 0,           "Server certificate chain, PEM.") \
+	X(TLS_KEY,              tls_key,              key,     "certs/dev/server.key",      0, 0,           "Key of the server certificate, PEM; not readable by others than owner and group.") \
+	X(TRUST_BUNDLES,        trust_bundles,        folder,  "certs/dev/bundles",         0, 0,           "Folder with one CA bundle a trust domain: NAME.pem holds the CAs of spiffe://NAME.") \
+	X(DENY_LIST,            deny_list,            maybe,   "",                          0, 0,           "File of serials (hex) and SPIFFE IDs, one a line, that are refused on each request.") \
+	X(KEYRING,              keyring,              secret,  "var/keys/keyring",          0, 0,           "Keyring file, mode 0600 or 0400.") \
+	X(ROOT_KEY,             root_key,             secret,  "var/keys/root",             0, 0,           "Root key file, 32 bytes, mode 0400 or 0600.") \
+	X(NODE,                 node,                 node,    "",                          0, 0,           "Name of this node in audit records, [A-Za-z0-9._-]{1,64}; default: the host's name.") \
+	X(IO_THREADS,           io_threads,           number,  "2",                         1, 64,          "Threads that serve connections.") \
+	X(EXECUTORS,            executors,            number,  "1",                         1, 16,          "Database executors for single requests; bulk work has one more.") \
+	X(QUEUE_LIMIT,          queue_limit,          number,  "1024",                     16, 65536,       "Jobs that may wait for an executor; past it: 503.") \
+	X(MAX_CONNECTIONS,      max_connections,      number,  "4096",                     16, 65536,       "Client connections.") \
+	X(HANDSHAKE_TIMEOUT_MS, handshake_timeout_ms, number,  "10000",                   100, 600000,      "Deadline of a TLS handshake.") \
+	X(HEADER_TIMEOUT_MS,    header_timeout_ms,    number,  "10000",                   100, 600000,      "Deadline of a request's header, from its first byte.") \
+	X(BODY_TIMEOUT_MS,      body_timeout_ms,      number,  "30000",                   100, 600000,      "Deadline of a request's body.") \
+	X(IDLE_TIMEOUT_MS,      idle_timeout_ms,      number,  "300000",                  100, 86400000,    "An idle connection is closed after this time.") \
+	X(REQUEST_TIMEOUT_MS,   request_timeout_ms,   number,  "10000",                   100, 600000,      "A request that waits longer for the database gets 503.") \
+	X(DRAIN_TIMEOUT_MS,     drain_timeout_ms,     number,  "15000",                     0, 600000,      "At stop, requests in flight have this long.") \
+	X(DEFAULT_COUNTRY,      default_country,      country, "CN",                        0, 0,           "ISO 3166 country of phone numbers in national form.") \
+	X(EXPECTED_CUSTOMERS,   expected_customers,   number,  "1000000",                1000, 10000000000, "Sets how far blind index tags are truncated, when a keyring's first index epoch is made.") \
+	X(SEARCH_BUDGET,        search_budget,        number,  "10000",                     1, 1000000000,  "Distinct searched values an identity may use an hour, over all nodes.") \
+	X(LOG_LEVEL,            log_level,            level,   "info",                      0, 0,           "debug, info, warn or error.")
 
-struct config {
-#define CONFIG_MEMBER_text(member) char *member
-#define CONFIG_MEMBER_file(member) char *member
-#define CONFIG_MEMBER_folder(member) char *member
-#define CONFIG_MEMBER_port(member) int64_t member
-#define CONFIG_MEMBER_number(member) int64_t member
-#define X(key, member, type, fallback, help) CONFIG_MEMBER_##type(member);
+enum config_key {
+#define X(key, member, type, fallback, least, most, help) CONFIG_##key,
 	CONFIG_LIST(X)
 #undef X
+	CONFIG_KEYS
+};
+
+/* Where a value came from: a line number of the file, or one of these. */
+#define CONFIG_FROM_DEFAULT 0u
+#define CONFIG_FROM_ENVIRONMENT UINT32_MAX
+
+struct config {
+#define CONFIG_MEMBER_url(member) char *member
+#define CONFIG_MEMBER_address(member) char *member
+#define CONFIG_MEMBER_file(member) char *member
+#define CONFIG_MEMBER_key(member) char *member
+#define CONFIG_MEMBER_secret(member) char *member
+#define CONFIG_MEMBER_folder(member) char *member
+#define CONFIG_MEMBER_maybe(member) char *member
+#define CONFIG_MEMBER_node(member) char *member
+#define CONFIG_MEMBER_country(member) char *member
+#define CONFIG_MEMBER_level(member) char *member
+#define CONFIG_MEMBER_port(member) int64_t member
+#define CONFIG_MEMBER_number(member) int64_t member
+#define X(key, member, type, fallback, least, most, help) CONFIG_MEMBER_##type(member);
+	CONFIG_LIST(X)
+#undef X
+	char *file;                  /* the file that was read, or NULL */
+	uint32_t from[CONFIG_KEYS];  /* where each value came from */
 };
 
 /* Reads file (NULL: none) and the environment. Appends to report one line an
- * error, each naming key and file; any line means ERR_CONFIG. Numbers out of
- * range are errors. Does not look at files' contents. */
+ * error, each naming key and "FILE:LINE" or "environment", never a value; any
+ * line means ERR_CONFIG, and the key in question keeps the value that it had
+ * before. Also ERR_MEMORY. c is filled and owned by the caller on every return:
+ * end it with config_fini. Does not look at files' contents. */
 enum err config_load(struct config *c, const char *file, struct buf *report) MUST_CHECK;
-/* As above, and looks whether files and folders that vaultd needs exist and can
- * be read, and whether key files have the right mode. One line an error. */
+/* Looks whether the database is named, files and folders that vaultd needs exist
+ * and can be read, key files are closed to others and the bundles folder holds a
+ * .pem. One line an error, as above, with the path; any line means ERR_CONFIG. */
 enum err config_check(const struct config *c, struct buf *report) MUST_CHECK;
+/* Wipes and frees; a zeroed struct is allowed, and so is a second call. */
 void config_fini(struct config *c);
 /* The table as text for --help. */
 void config_help(struct buf *out);
+/* The value of a text-like key by number, or NULL for a number. Borrowed. */
+const char *config_text(const struct config *c, enum config_key key);
+/* "VAULT_..." of a key. */
+const char *config_name(enum config_key key);
 
 #endif

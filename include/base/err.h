@@ -53,6 +53,7 @@
 	X(ERR_BUSY,             503, "busy",                  "The vault is at its limit; try again shortly.")            \
 	X(ERR_UNAVAILABLE,      503, "unavailable",           "The database can't be reached; nothing was done.")         \
 	X(ERR_AUDIT,            503, "audit_unavailable",     "The disclosure could not be recorded, so nothing left.")   \
+	X(ERR_UNKNOWN_OUTCOME,  503, "outcome_unknown",       "The database went away during the commit: repeat the request with the same Idempotency-Key.") \
 	X(ERR_STOPPING,         503, "stopping",              "This node is stopping; another one will answer.")          \
 	/* Errors that no client sees: of files, keys and configuration. */                                                   \
 	X(ERR_MEMORY,           503, "out_of_memory",         "The vault is out of memory.")                              \

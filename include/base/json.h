@@ -14,6 +14,11 @@ struct json {
 	bool comma; /* the next item needs a comma first */
 };
 
+/* Hidden: jansson has functions named json_object, json_array, json_string and
+ * json_null. Were these exported, the linker would hand them to jansson in
+ * place of its own. No file may include this header and jansson's. */
+#pragma GCC visibility push(hidden)
+
 void json_init(struct json *j, struct buf *out);
 void json_object(struct json *j); /* { */
 void json_object_end(struct json *j);
@@ -38,5 +43,7 @@ void json_time(struct json *j, int64_t at_us);
 void json_key_string(struct json *j, const char *key, const char *text);
 void json_key_int(struct json *j, const char *key, int64_t v);
 void json_key_bool(struct json *j, const char *key, bool v);
+
+#pragma GCC visibility pop
 
 #endif

@@ -4,8 +4,9 @@
  * Refused with ERR_MALFORMED_JSON: not UTF-8, duplicate keys, depth over 32, a
  * NUL in a string or key (\u0000), a lone surrogate, trailing bytes, a number
  * that is no finite double or overflows int64. Depth is bounded before parsing.
- * Memory that jansson used is wiped when it is given back. A doc belongs to one
- * thread at a time. */
+ * Memory that jansson used is wiped when it is given back. A text that would
+ * take more than 4 MiB and 20 times its own length is refused with ERR_LIMIT.
+ * A doc belongs to one thread at a time. */
 #ifndef CODEC_DOC_H
 #define CODEC_DOC_H
 
@@ -21,7 +22,8 @@
 struct doc;
 struct node; /* borrowed from its doc; NULL means absent and every call takes it */
 
-/* Once, at start, before threads: sets jansson's wiping allocator and hash seed. */
+/* At start, before threads: sets jansson's allocator and hash seed. doc_parse
+ * does it where this was forgotten. */
 void doc_start(void);
 
 enum err doc_parse(const void *text, size_t len, struct doc **out) MUST_CHECK;
@@ -32,6 +34,7 @@ enum node_type { NODE_ABSENT, NODE_NULL, NODE_BOOL, NODE_INT, NODE_REAL, NODE_ST
 enum node_type node_type(const struct node *n);
 bool node_bool(const struct node *n);
 int64_t node_int(const struct node *n);
+double node_real(const struct node *n);
 /* The bytes, NUL behind them; NULL where it is no string. */
 const char *node_string(const struct node *n, size_t *len);
 /* Elements of an array or members of an object. */
@@ -53,7 +56,8 @@ const struct node *node_next(struct node_iter *it);
 /* First member whose key is not in allowed (NULL-ended), or NULL: "unknown keys are errors". */
 const char *node_unknown_key(const struct node *object, const char *const *allowed);
 
-/* Compact JSON of a value, as jansson prints it (UTF-8, no escape but needed ones, keys in order). */
+/* Compact JSON of a value: UTF-8, no escape but needed ones, members in the
+ * order in which they came, doubles in the fewest digits that read back the same. */
 enum err node_print(const struct node *n, struct buf *out) MUST_CHECK;
 
 #endif

@@ -11,6 +11,7 @@
 #include "field/field.h"
 
 #define VALUE_LIST_MAX 100
+#define VALUE_STORED_MAX ((size_t)512 << 10) /* bytes of stored text, a whole list together */
 
 /* Checks a value (a list's each) and appends the stored JSON text. path_at gets
  * the index of the list element at fault. Errors as field_check, and

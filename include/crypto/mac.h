@@ -35,12 +35,14 @@ void blind_free(struct blind *b);
 enum err blind_tag(struct blind *b, uint32_t space, uint16_t transform, const void *normalised, size_t len,
                    int64_t *tag) MUST_CHECK;
 
-/* An opaque cursor: AES-256-GCM over bytes, bound to context (route, identity,
- * query), as base64url. Text needs 4 * (len + 28) / 3 + 4 bytes. Any thread. */
+/* An opaque cursor: AES-256-GCM over bytes under a subkey of key (KEYRING_CURSOR),
+ * bound to context (route, identity, query), as base64url. Any thread. */
 #define CURSOR_TEXT_MAX 512
+#define CURSOR_BYTES_MAX 352 /* more is ERR_INTERNAL */
 enum err cursor_write(const uint8_t key[static 32], const void *context, size_t context_len, const void *bytes,
                       size_t len, char out[static CURSOR_TEXT_MAX]) MUST_CHECK;
-/* ERR_BAD_CURSOR. *len: room in, bytes out. */
+/* ERR_BAD_CURSOR: not made under this key for this context, or more bytes than
+ * there is room. *len: room in, bytes out (0 on error). */
 enum err cursor_read(const uint8_t key[static 32], const void *context, size_t context_len, const char *text,
                      size_t text_len, void *out, size_t *len) MUST_CHECK;
 

@@ -3,11 +3,13 @@
  *
  * Layout of a sealed unit: nonce 12 | ciphertext | tag 16. Plaintext is padded
  * as ISO/IEC 7816-4 (0x80, then zeros) to 16, 32, 64, ... bytes, and above
- * 1024 to a multiple of 1024. No byte of output is written before the tag has
- * been verified (the room is wiped on failure).
+ * 1024 to a multiple of 1024. Where a call fails, the room for its output holds
+ * no plaintext: it is wiped, unless the unit was refused before decryption began.
  *
  * A struct sealer belongs to one thread. It prefetches ciphers and holds
- * random nonces in bulk; the pool is dropped after a fork. */
+ * random nonces in bulk; the pool is dropped after a fork (pthread_atfork, so
+ * never seal after a raw clone()). Key schedules lie in contexts of OpenSSL, on
+ * the ordinary heap, wiped when the key changes or goes. */
 #ifndef CRYPTO_SEAL_H
 #define CRYPTO_SEAL_H
 
@@ -20,6 +22,7 @@
 #define SEAL_NONCE_LEN 12
 #define SEAL_TAG_LEN 16
 #define SEAL_OVERHEAD (SEAL_NONCE_LEN + SEAL_TAG_LEN)
+#define SEAL_PLAIN_MAX ((size_t)64 << 20) /* more is ERR_CRYPTO: seal it in chunks */
 #define SEAL_DEK_LEN (SEAL_OVERHEAD + SEAL_KEY_LEN) /* a wrapped DEK: no padding */
 
 enum seal_type { SEAL_FIELD = 1, SEAL_RECORD, SEAL_HEADER, SEAL_CHUNK, SEAL_LARGE, SEAL_NOTE };
@@ -54,7 +57,7 @@ enum err seal_dek_unwrap(struct sealer *s, const uint8_t kek[static SEAL_KEY_LEN
 
 /* Makes dek the key of the calls that follow, until the next seal_use. */
 enum err seal_use(struct sealer *s, const uint8_t dek[static SEAL_KEY_LEN]) MUST_CHECK;
-/* Forgets the key in use. */
+/* Forgets the key in use; seal_unit and seal_open then give ERR_CRYPTO. */
 void seal_forget(struct sealer *s);
 
 /* Bytes that len bytes of plaintext take when sealed. */

@@ -13,11 +13,14 @@
  * tests of every primitive that the vault uses. ERR_MEMORY, ERR_CRYPTO.
  * A failed mlock (RLIMIT_MEMLOCK) is logged, not fatal. */
 enum err secret_start(void) MUST_CHECK;
+/* Wipes and unmaps the arena, whatever is still in use. */
 void secret_stop(void);
 
-/* len zeroed bytes that never reach swap or a core; NULL: no room. Safe from any thread. */
+/* len zeroed bytes that never reach swap or a core; NULL: no room (256 KiB in
+ * all). Safe from any thread. A child of a fork does not inherit them: it dies
+ * on touching one, rather than go on with a key of zeros. */
 void *secret_alloc(size_t len);
-/* Wipes and gives back; NULL is allowed. */
+/* Wipes and gives back; NULL is allowed. Aborts on a pointer that secret_alloc did not give. */
 void secret_free(void *secret);
 void secret_wipe(void *bytes, size_t len);
 /* Constant time. */

@@ -89,7 +89,7 @@ struct field {
 	enum field_type type;
 	enum field_normaliser normaliser;
 	uint16_t normaliser_version; /* "transform" of the blind index */
-	uint32_t max_len;            /* bytes of one value */
+	uint32_t max_len;            /* bytes of one value; 0: what the type allows at most */
 	uint32_t retention_days;     /* 0: none */
 	uint32_t version;            /* of this declaration */
 	char name[FIELD_NAME_MAX];
@@ -105,6 +105,10 @@ const char *field_mask_name(enum field_mask_kind k);
 bool field_mask_of(const char *name, enum field_mask_kind *out);
 const char *field_normaliser_name(enum field_normaliser n);
 bool field_normaliser_of(const char *name, enum field_normaliser *out);
+/* What a declaration that names no normaliser gets. */
+enum field_normaliser field_default_normaliser(enum field_type t);
+/* Bytes of the longest value: max_len, but never more than the type allows. */
+uint32_t field_max_len(const struct field *f);
 /* Name of a field, class, purpose, kind: [a-z][a-z0-9_]{0,46} */
 bool field_name_valid(const char *name);
 

@@ -4,7 +4,11 @@
  * dictionary's fields and record kinds, and the purposes) into an immutable
  * snapshot of bitmaps, which any thread may ask. Default deny; effective form =
  * min(max over allows, min over denies and caps). An error in evaluating a deny
- * denies; in an allow it allows nothing. */
+ * denies; in an allow it allows nothing.
+ *
+ * Above all rules: STATE_RESTRICTED refuses read, search and translate for every
+ * purpose but "rights" and "audit"; STATE_OBJECTED refuses all verbs but delete.
+ * Consent is asked for only by rules that say "when consented". */
 #ifndef POLICY_POLICY_H
 #define POLICY_POLICY_H
 
@@ -60,7 +64,8 @@ struct policy_complaints {
 
 struct policy;
 
-/* Compiles; the result borrows nothing. ERR_POLICY_TEXT with complaints, ERR_MEMORY. */
+/* Compiles; the result borrows nothing. ERR_POLICY_TEXT with complaints in the
+ * order of the text (complaints may be NULL), ERR_MEMORY. *out is NULL on error. */
 enum err policy_compile(const char *text, size_t len, const struct policy_world *world, struct policy **out,
                         struct policy_complaints *complaints) MUST_CHECK;
 void policy_free(struct policy *p);
@@ -98,28 +103,36 @@ enum policy_right {
 #define POLICY_VERDICT_RULES 8
 struct policy_verdict {
 	uint8_t form;        /* FORM_*; for verbs other than read: FORM_DENY or FORM_PLAIN */
-	bool consent_missing; /* denied, and STATE_CONSENTED would have allowed more */
-	bool restricted;     /* denied because of STATE_RESTRICTED */
-	uint8_t n_rules;     /* rules that decided, at most POLICY_VERDICT_RULES */
+	bool consent_missing; /* denied, and with STATE_CONSENTED it would not be */
+	bool restricted;      /* denied, and without STATE_RESTRICTED it would not be */
+	uint8_t n_rules;      /* rules that decided, at most POLICY_VERDICT_RULES; none where no rule did */
 	uint16_t rules[POLICY_VERDICT_RULES]; /* line numbers in the text */
 };
 
-/* The question of the data path. subject and purpose are indexes into the world. */
+/* The question of the data path. subject and purpose are indexes into the world;
+ * one outside of it, or state bits that are none, are denied. Allocates nothing. */
 void policy_decide(const struct policy *p, const struct policy_identity *who, enum policy_verb verb, size_t subject,
                    size_t purpose, unsigned state, struct policy_verdict *out);
 /* May the identity use this right at all? rules as above. */
 bool policy_has_right(const struct policy *p, const struct policy_identity *who, enum policy_right right,
                       struct policy_verdict *out);
 
-/* JSON that explains one question: form, and each rule that matched with line
- * and text and its effect. */
+/* JSON that explains one question: {"identity","roles":[],"audience","form",
+ * "reason","verb","subject","purpose","state":[],"rules":[{"line","text","effect",
+ * "condition_met","decided"}]}, with each rule that is about it. reason is allowed,
+ * no_role, no_rule, denied_by_rule, consent_missing, restricted, objected, or
+ * unknown_question (then form is "deny" and nothing follows). */
 void policy_explain(const struct policy *p, const char *spiffe_id, enum policy_verb verb, size_t subject,
                     size_t purpose, unsigned state, struct buf *json);
-/* JSON array of what an identity may do: [{"verb","subject","form","purpose","when"}]. */
+/* JSON array of what an identity may do: [{"verb","subject","form","purpose","when"}].
+ * subject is "contact.phone"; form is null for verbs other than read; when is null,
+ * "consented", "basis", "consented or basis" or "consented and basis". Rights are
+ * {"verb":"manage","subject":"keys"} and {"verb":"read","subject":"audit"}, the rest null. */
 void policy_rights_of(const struct policy *p, const struct policy_identity *who, struct buf *json);
 
-/* Runs a .tests file; appends one line a failed expectation ("line 12: expected
- * masked, got deny") to report. ERR_POLICY_TEXT where a line can't be read. */
+/* Runs a .tests file (LANGUAGE.md); appends one line a failed expectation ("line 12:
+ * expected masked(email), got deny if restricted") to report. ERR_POLICY_TEXT where a
+ * line can't be read: it is reported, counts as neither, and the others still run. */
 enum err policy_test(const struct policy *p, const char *tests, size_t len, struct buf *report, size_t *passed,
                      size_t *failed) MUST_CHECK;
 

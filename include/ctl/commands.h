@@ -1,0 +1,58 @@
+/* commands.h: the commands of vaultctl, and what they share. */
+#ifndef CTL_COMMANDS_H
+#define CTL_COMMANDS_H
+
+#include "codec/doc.h"
+#include "ctl/arguments.h"
+#include "ctl/client.h"
+
+/* All commands, in the order of --help. */
+extern const struct ctl_command ctl_commands[];
+
+int command_whoami(const struct arguments *a);
+int command_customer_get(const struct arguments *a);
+int command_customer_put(const struct arguments *a);
+int command_customer_search(const struct arguments *a);
+int command_policy_show(const struct arguments *a);
+int command_policy_check(const struct arguments *a);
+int command_policy_test(const struct arguments *a);
+int command_policy_explain(const struct arguments *a);
+int command_policy_activate(const struct arguments *a);
+int command_audit_list(const struct arguments *a);
+int command_audit_tail(const struct arguments *a);
+int command_key_init(const struct arguments *a);
+int command_key_status(const struct arguments *a);
+int command_migrate(const struct arguments *a);
+
+/* ---- remote.c: a command's talk with the vault. All return an enum ctl_exit. ---- */
+
+/* Sends; says on standard error what went wrong. On CTL_OK body has the reply. */
+int remote_send(const struct arguments *a, const struct client_request *r, struct buf *body);
+/* remote_send, then parses. Owner of *doc: caller. With --json it prints the
+ * reply and leaves *doc NULL, so the command has nothing left to show. */
+int remote_ask(const struct arguments *a, const struct client_request *r, struct doc **doc);
+/* As remote_ask, but *doc is there with --json too. */
+int remote_ask_both(const struct arguments *a, const struct client_request *r, struct doc **doc);
+
+/* ---- input.c: what goes in and out ---- */
+
+/* Reads a file, or standard input for "-", that must be UTF-8 and at most
+ * limit bytes. False with a line on standard error. out is the caller's
+ * storage, to be ended with buf_fini in any case. */
+bool input_read(const char *path, size_t limit, struct buf *out);
+/* "2h", "30m", "7d", "90s" ago, or RFC 3339, as RFC 3339 in UTC. False: neither. */
+bool input_time(const char *text, int64_t now_us, struct buf *out);
+/* Appends "NAME=VALUE" to a query, percent-encoded, with ? or & before it. NULL value: nothing. */
+void input_query(struct buf *path, const char *name, const char *value);
+/* Is it a whole word of [A-Za-z0-9._-], 1 to 64 long? */
+bool input_is_word(const char *text);
+/* Is it of the form of a customer token? */
+bool input_is_customer(const char *text);
+/* A decimal number from least to most. */
+bool input_number(const char *text, long least, long most, long *out);
+/* Writes a finished text to standard output: CTL_OK, or CTL_SERVER where that failed. */
+int output(const struct buf *text);
+/* "error: ..." on standard error; returns code. */
+int complain(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

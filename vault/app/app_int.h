@@ -1,0 +1,34 @@
+/* app_int.h: the app's own parts; seen by the app floor only. */
+#ifndef APP_APP_INT_H
+#define APP_APP_INT_H
+
+#include "app/app.h"
+#include "app/snapshot.h"
+#include "crypto/keyring.h"
+#include "db/executor.h"
+
+#include <pthread.h>
+
+#define EXECUTORS_MAX 17
+
+struct app {
+	const struct config *config;
+	struct keyring *keyring;
+	char node[65];
+	pthread_mutex_t snapshot_lock;
+	struct snapshot *snapshot; /* NULL until the first executor has connected */
+	struct queue *single, *bulk;
+	struct executor *executors[EXECUTORS_MAX];
+	size_t n_executors;
+	_Atomic bool draining;
+	enum err (*reload)(void *ctx, struct buf *why);
+	void *reload_ctx;
+	struct follow *follow;
+};
+
+/* The newest snapshot, taken; NULL: none yet. */
+struct snapshot *app_snapshot(struct app *app);
+/* Publishes s (takes a reference) if it is newer than the one in force. */
+void app_publish(struct app *app, struct snapshot *s);
+
+#endif

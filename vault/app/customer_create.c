@@ -1,0 +1,518 @@
+/* customer_create.c: POST /v1/customers, :batch, and PUT :by-ref. One shape: a
+ * list of items, each of which becomes a customer (or, by reference, the next
+ * version of one). */
+#include "vault/app/operations.h"
+
+#include "base/json.h"
+#include "crypto/keyring.h"
+#include "store/statements.h"
+#include "vault/app/values.h"
+
+#include <string.h>
+
+#define ITEMS_MAX 1000
+#define REF_CANDIDATES 1000
+#define CLAIM_REF 0x1ef00000000000u
+#define CLAIM_CUSTOMER 0xc5000000000000u
+
+struct item {
+	struct field_changes changes;
+	const char *source;
+	bool has_ref; /* the last change is the external reference */
+	int64_t ref_tag;
+	size_t ref_lookup;
+	int64_t found; /* by reference: the customer that has it; 0: none */
+	bool updated;
+	enum err err;
+	const char *pointer;
+	struct written written;
+	/* replay: what was made then */
+	const struct customer_row *row;
+};
+
+struct create_plan {
+	struct item *items;
+	size_t n;
+	bool batch, partial, by_ref;
+	bool replay;
+};
+
+static const char *const item_keys[] = {"fields", "external_ref", "source", NULL};
+
+static enum err parse_item(struct req *r, const struct node *n, struct item *it)
+{
+	const struct node *ref = node_get(n, "external_ref"), *source = node_get(n, "source");
+	const char *unknown = node_unknown_key(n, item_keys), *text;
+	size_t len = 0;
+	enum err e;
+
+	if (node_type(n) != NODE_OBJECT)
+		return req_fail(r, ERR_MALFORMED, NULL);
+	if (unknown)
+		return req_fail(r, ERR_MALFORMED, "/%.40s", unknown);
+	e = changes_parse(r, node_get(n, "fields"), false, "/fields", &it->changes);
+	if (!e && source) {
+		text = node_string(source, &len);
+		if (!text || len > SOURCE_MAX)
+			return req_fail(r, ERR_INVALID_VALUE, "/source");
+		it->source = text;
+	}
+	if (!e && ref) {
+		text = node_string(ref, &len);
+		if (!text)
+			return req_fail(r, ERR_INVALID_VALUE, "/external_ref");
+		e = changes_add_ref(r, &it->changes, text, len);
+		it->has_ref = r->audience != NULL;
+	}
+	return e;
+}
+
+static struct create_plan *new_plan(struct req *r, size_t n)
+{
+	struct create_plan *p = arena_alloc(&r->arena, sizeof *p);
+
+	if (p) {
+		p->items = arena_array(&r->arena, n + 1, sizeof *p->items);
+		p->n = n;
+	}
+	r->plan = p;
+	return p && p->items ? p : NULL;
+}
+
+enum err create_plan(struct req *r)
+{
+	struct create_plan *p = new_plan(r, 1);
+
+	return p ? parse_item(r, doc_root(r->doc), &p->items[0]) : req_fail(r, ERR_MEMORY, NULL);
+}
+
+enum err put_by_ref_plan(struct req *r)
+{
+	enum err e = create_plan(r);
+	struct create_plan *p = r->plan;
+
+	if (e)
+		return e;
+	p->by_ref = true;
+	return p->items[0].has_ref || !r->audience ? ERR_OK : req_fail(r, ERR_INVALID_VALUE, "/external_ref");
+}
+
+enum err create_batch_plan(struct req *r)
+{
+	static const char *const keys[] = {"mode", "items", NULL};
+	const struct node *root = NULL, *items;
+	struct create_plan *p;
+	const char *mode;
+	size_t len;
+	enum err e = req_object(r, keys, &root);
+
+	if (e)
+		return e;
+	items = node_get(root, "items");
+	mode = node_get(root, "mode") ? node_string(node_get(root, "mode"), &len) : "atomic";
+	if (node_type(items) != NODE_ARRAY)
+		return req_fail(r, ERR_MALFORMED, "/items");
+	if (!mode || (strcmp(mode, "atomic") && strcmp(mode, "partial")))
+		return req_fail(r, ERR_MALFORMED, "/mode");
+	if (node_count(items) > ITEMS_MAX)
+		return req_fail(r, ERR_LIMIT, "/items");
+	p = new_plan(r, node_count(items));
+	if (!p)
+		return req_fail(r, ERR_MEMORY, NULL);
+	p->batch = true;
+	p->partial = !strcmp(mode, "partial");
+	r->job.weight = (uint32_t)p->n + 1;
+	for (size_t i = 0; i < p->n; i++) {
+		p->items[i].err = parse_item(r, node_at(items, i), &p->items[i]);
+		p->items[i].pointer = r->pointer;
+		if (p->items[i].err && !p->partial)
+			return req_fail(r, r->err, "/items/%zu%s", i, r->pointer ? r->pointer : "");
+		r->err = ERR_OK;
+		r->pointer = NULL;
+	}
+	return ERR_OK;
+}
+
+/* The uniqueness of a reference: its bucket is locked, its candidates are read. */
+static bool want_ref(struct req *r, struct batch *b, struct item *it)
+{
+	const struct change *ref = &it->changes.list[it->changes.n - 1];
+	const uint32_t space = customer_space(ref->number);
+
+	if (blind_tag(b->blind, space, 0, ref->text, ref->len, &it->ref_tag)) {
+		it->err = ERR_CRYPTO;
+		return true;
+	}
+	if (!batch_claim(b, r, CLAIM_REF + space, it->ref_tag))
+		return false;
+	reads_bucket(b->reads, (uint32_t)((uint64_t)it->ref_tag % LOCK_BUCKETS));
+	it->ref_lookup = reads_lookup(b->reads, space, keyring_index_epoch(b->app->keyring), it->ref_tag, 0, REF_CANDIDATES);
+	return true;
+}
+
+enum step create_want(struct req *r, struct batch *b)
+{
+	struct create_plan *p = r->plan;
+
+	p->replay = false;
+	if (!idempotency_want(r, b))
+		return STEP_AGAIN;
+	for (size_t i = 0; i < p->n; i++) {
+		struct item *it = &p->items[i];
+
+		it->found = 0;
+		it->row = NULL;
+		if (!it->err && it->has_ref && !want_ref(r, b, it))
+			return STEP_AGAIN;
+	}
+	return STEP_MORE;
+}
+
+enum step create_batch_want(struct req *r, struct batch *b)
+{
+	return create_want(r, b);
+}
+
+enum step put_by_ref_want(struct req *r, struct batch *b)
+{
+	return create_want(r, b);
+}
+
+/* Who has this reference? Decrypts each candidate and compares. */
+static enum err find_ref(struct batch *b, struct item *it)
+{
+	const struct change *ref = &it->changes.list[it->changes.n - 1];
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; i < reads_lookup_rows(b->reads, it->ref_lookup) && !e && !it->found; i++) {
+		struct customer_row *row = reads_lookup_row(b->reads, it->ref_lookup, i);
+		const struct unit *u;
+		struct customer *c;
+
+		e = customer_open(b, row, &c);
+		u = e ? NULL : customer_unit(c, ref->number);
+		if (!u)
+			continue;
+		buf_reset(&b->scratch);
+		e = customer_value(b, c, u, &b->scratch);
+		if (!e && b->scratch.len == ref->len && !memcmp(b->scratch.data, ref->text, ref->len))
+			it->found = row->id;
+	}
+	return e;
+}
+
+/* The same reference twice in one request: the tag is the same, so is the text. */
+static bool ref_repeated(const struct create_plan *p, size_t at)
+{
+	const struct change *mine = &p->items[at].changes.list[p->items[at].changes.n - 1];
+
+	for (size_t i = 0; i < at; i++) {
+		const struct item *other = &p->items[i];
+		const struct change *theirs = &other->changes.list[other->changes.n - 1];
+
+		if (!other->err && other->has_ref && other->ref_tag == p->items[at].ref_tag && theirs->len == mine->len &&
+		    !memcmp(theirs->text, mine->text, mine->len))
+			return true;
+	}
+	return false;
+}
+
+static enum err audit_write(struct req *r, struct batch *b, const struct item *it, const char *activity)
+{
+	struct audit_field fields[FIELDS_MAX + 1];
+	struct audit_entry entry = {.activity = activity,
+	                            .customer = &it->written.customer,
+	                            .fields = fields,
+	                            .row_version = it->written.version,
+	                            .row_sha256 = it->written.row_sha256,
+	                            .state = -1};
+
+	for (size_t i = 0; i < it->changes.n; i++)
+		if (it->changes.list[i].number < EXTERNAL_REF)
+			fields[entry.n_fields++] = (struct audit_field){it->changes.subjects[i], FORM_PLAIN};
+	return audit_add(r, b, &entry);
+}
+
+static enum err make_one(struct req *r, struct batch *b, struct create_plan *p, size_t at)
+{
+	struct item *it = &p->items[at];
+	enum err e = it->err ? it->err : changes_allowed(r, &it->changes, 0);
+
+	if (!e && it->has_ref) {
+		e = find_ref(b, it);
+		if (!e && (it->found || ref_repeated(p, at)))
+			e = req_fail(r, ERR_REF_TAKEN, "/external_ref");
+	}
+	if (!e)
+		e = customer_create(b, r->snapshot, it->changes.list, it->changes.n, it->source, &it->written);
+	if (!e)
+		e = audit_write(r, b, it, "create");
+	return e;
+}
+
+/* Ids that rebuild the reply: eight bytes a customer, zero for an item that failed. */
+static enum err keep_ids(struct req *r, struct batch *b, const struct create_plan *p, int32_t status)
+{
+	struct buf ids;
+	enum err e;
+
+	if (!r->idempotency_key)
+		return ERR_OK;
+	buf_init(&ids, 0);
+	for (size_t i = 0; i < p->n; i++) {
+		buf_u64(&ids, p->items[i].err ? 0 : (uint64_t)p->items[i].written.id);
+		buf_u32(&ids, (uint32_t)p->items[i].err);
+	}
+	e = buf_err(&ids);
+	if (!e)
+		e = idempotency_keep(r, b, status, ids.data, ids.len);
+	buf_fini(&ids);
+	return e;
+}
+
+static enum step begin_replay(struct batch *b, struct create_plan *p, const uint8_t *ids, size_t len)
+{
+	struct reader in = reader_of(ids, len);
+
+	p->replay = true;
+	for (size_t i = 0; i < p->n; i++) {
+		p->items[i].found = (int64_t)reader_u64(&in);
+		p->items[i].err = (enum err)reader_u32(&in);
+		if (p->items[i].found)
+			reads_customer(b->reads, p->items[i].found);
+	}
+	return STEP_MORE;
+}
+
+static enum step finish_replay(struct req *r, struct batch *b, struct create_plan *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		struct item *it = &p->items[i];
+		struct customer_row *row = it->found ? reads_get(b->reads, it->found) : NULL;
+		struct customer *c = NULL;
+
+		if (it->err)
+			continue;
+		if (row)
+			it->err = customer_open(b, row, &c);
+		if (!row)
+			it->err = ERR_NOT_FOUND; /* erased since */
+		if (it->err)
+			continue;
+		it->written = (struct written){
+		    .id = row->id, .version = row->version, .token_generation = row->token_generation, .customer = *c};
+		it->row = row;
+	}
+	{
+		const struct audit_entry entry = {.activity = "read", .asked = "token", .count = (uint32_t)p->n, .state = -1};
+
+		r->err = audit_add(r, b, &entry);
+	}
+	if (!r->err && !p->batch)
+		r->err = p->items[0].err;
+	return r->err ? STEP_FAIL : STEP_DONE;
+}
+
+/* true: the step to return stands in *step. */
+static bool replayed(struct req *r, struct batch *b, struct create_plan *p, enum step *step)
+{
+	const uint8_t *ids;
+	int32_t status;
+	size_t len;
+
+	if (p->replay) {
+		*step = finish_replay(r, b, p);
+		return true;
+	}
+	switch (idempotency_look(r, b, &status, &ids, &len)) {
+	case REPLAY_NONE: return false;
+	case REPLAY_REFUSED: *step = STEP_FAIL; return true;
+	case REPLAY_FOUND: break;
+	}
+	r->status = status;
+	*step = begin_replay(b, p, ids, len);
+	return true;
+}
+
+enum step create_decide(struct req *r, struct batch *b)
+{
+	struct create_plan *p = r->plan;
+	enum step step;
+	enum err e;
+
+	if (replayed(r, b, p, &step))
+		return step;
+	e = make_one(r, b, p, 0);
+	r->status = 201;
+	if (!e)
+		e = keep_ids(r, b, p, 201);
+	if (e && !r->err)
+		r->err = e;
+	return e ? STEP_FAIL : STEP_DONE;
+}
+
+/* One item's failure in a partial batch: its writes are cut, its record says so. */
+static enum err fail_item(struct req *r, struct batch *b, struct item *it, const struct writes_mark *writes, const struct audit_mark *audit)
+{
+	const struct audit_entry entry = {.activity = "create", .code = it->err, .state = -1};
+
+	writes_cut(b->writes, writes);
+	audit_cut(r, b, audit);
+	return audit_add(r, b, &entry);
+}
+
+enum step create_batch_decide(struct req *r, struct batch *b)
+{
+	struct create_plan *p = r->plan;
+	enum step step;
+	enum err e = ERR_OK;
+
+	if (replayed(r, b, p, &step))
+		return step;
+	for (size_t i = 0; i < p->n && !e; i++) {
+		struct writes_mark writes;
+		struct audit_mark audit;
+		struct item *it = &p->items[i];
+		const bool parsed = !it->err;
+
+		if (!p->partial) {
+			e = make_one(r, b, p, i);
+			if (e)
+				req_fail(r, e, "/items/%zu%s", i, r->pointer ? r->pointer : "");
+			continue;
+		}
+		writes_mark(b->writes, &writes);
+		audit_mark(r, b, &audit);
+		it->err = make_one(r, b, p, i);
+		if (it->err && parsed)
+			it->pointer = r->pointer;
+		if (it->err)
+			e = fail_item(r, b, it, &writes, &audit);
+		r->err = ERR_OK;
+		r->pointer = NULL;
+	}
+	if (!e)
+		e = keep_ids(r, b, p, 200);
+	if (e && !r->err)
+		r->err = e;
+	return e ? STEP_FAIL : STEP_DONE;
+}
+
+static enum err update_found(struct req *r, struct batch *b, struct item *it)
+{
+	struct customer_row *row = reads_get(b->reads, it->found);
+	struct customer *c;
+	enum err e;
+
+	if (!row || !row->locked)
+		return ERR_BUSY; /* erased in between: run again */
+	e = customer_open(b, row, &c);
+	if (!e)
+		e = changes_allowed(r, &it->changes, value_state(r, b, c));
+	/* the reference stays as it is: it is the last change */
+	if (!e)
+		e = customer_update(b, r->snapshot, c, it->changes.list, it->changes.n - 1, row->token_generation, &it->written);
+	it->updated = true;
+	return e ? e : audit_write(r, b, it, "update");
+}
+
+enum step put_by_ref_decide(struct req *r, struct batch *b)
+{
+	struct create_plan *p = r->plan;
+	struct item *it = &p->items[0];
+	enum step step;
+	enum err e;
+
+	if (replayed(r, b, p, &step))
+		return step;
+	if (!it->found) {
+		e = find_ref(b, it);
+		if (!e && it->found) {
+			if (!batch_claim(b, r, CLAIM_CUSTOMER, it->found))
+				return STEP_AGAIN;
+			reads_customer_locked(b->reads, it->found);
+			return STEP_MORE;
+		}
+		if (!e)
+			e = make_one(r, b, p, 0);
+		r->status = 201;
+	} else {
+		e = update_found(r, b, it);
+		r->status = 200;
+	}
+	if (!e)
+		e = keep_ids(r, b, p, r->status);
+	if (e && !r->err)
+		r->err = e;
+	return e ? STEP_FAIL : STEP_DONE;
+}
+
+/* Tokens of what was written, where policy lets the writer hold them. */
+static enum err reply_item(struct req *r, struct batch *b, const struct item *it, struct buf *out)
+{
+	static const struct asked token = {"token", FORM_TOKEN};
+	const struct written *w = &it->written;
+	struct token_target t = {.type = TOKEN_FIELD, .customer = (uint64_t)w->id, .generation = (uint16_t)w->token_generation};
+	bool comma = false;
+	enum err e;
+
+	buf_text(out, "\"customer\":");
+	e = batch_write_customer_token(b, r->audience, w->id, w->token_generation, out);
+	buf_printf(out, ",\"version\":%u,\"fields\":{", w->version);
+	for (size_t i = 0; i < it->changes.n && !e; i++) {
+		struct policy_verdict v;
+		struct given g;
+
+		if (it->changes.list[i].number >= EXTERNAL_REF || !it->changes.list[i].text)
+			continue;
+		value_decide(r, it->changes.subjects[i], &token, 0, &g, &v);
+		if (g.form < FORM_TOKEN)
+			continue;
+		t.subject = it->changes.list[i].number;
+		buf_printf(out, "%s\"%s\":{\"token\":", comma ? "," : "", r->snapshot->fields[it->changes.subjects[i]].name);
+		comma = true;
+		e = batch_write_token(b, r->audience, &t, out);
+		buf_byte(out, '}');
+	}
+	buf_byte(out, '}');
+	return e;
+}
+
+enum err create_reply(struct req *r, struct batch *b)
+{
+	const struct create_plan *p = r->plan;
+	const struct item *it = &p->items[0];
+	enum err e;
+
+	buf_byte(&r->out, '{');
+	e = reply_item(r, b, it, &r->out);
+	buf_byte(&r->out, '}');
+	return e ? e : batch_etag(b, r->audience, it->written.id, it->written.version, r->etag);
+}
+
+enum err put_by_ref_reply(struct req *r, struct batch *b)
+{
+	return create_reply(r, b);
+}
+
+enum err create_batch_reply(struct req *r, struct batch *b)
+{
+	const struct create_plan *p = r->plan;
+	struct json j;
+	enum err e = ERR_OK;
+
+	buf_text(&r->out, "{\"results\":[");
+	for (size_t i = 0; i < p->n && !e; i++) {
+		const struct item *it = &p->items[i];
+
+		buf_printf(&r->out, "%s{\"index\":%zu,", i ? "," : "", i);
+		json_init(&j, &r->out);
+		if (it->err)
+			error_member(&j, it->err, it->pointer);
+		else
+			e = reply_item(r, b, it, &r->out);
+		buf_byte(&r->out, '}');
+	}
+	buf_text(&r->out, "]}");
+	return e;
+}

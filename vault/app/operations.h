@@ -1,0 +1,47 @@
+/* operations.h: the steps of every route, named for the table in route.c. */
+#ifndef APP_OPERATIONS_H
+#define APP_OPERATIONS_H
+
+#include "vault/app/batch.h"
+
+#define OPERATION(name)                                                                                                \
+	enum err name##_plan(struct req *r);                                                                               \
+	enum step name##_want(struct req *r, struct batch *b);                                                             \
+	enum step name##_decide(struct req *r, struct batch *b);                                                           \
+	enum err name##_reply(struct req *r, struct batch *b)
+
+OPERATION(create);       /* customer_create.c */
+OPERATION(create_batch); /* customer_create.c */
+OPERATION(put_by_ref);   /* customer_create.c */
+OPERATION(read_customer); /* customer_read.c */
+OPERATION(patch);        /* customer_update.c */
+OPERATION(revoke_tokens); /* customer_update.c */
+OPERATION(detokenize);   /* tokens.c */
+OPERATION(translate);    /* tokens.c */
+OPERATION(search);       /* search.c */
+OPERATION(record_add);   /* records.c */
+OPERATION(record_list);  /* records.c */
+OPERATION(record_delete); /* records.c */
+
+/* Configuration and log: one step, in a batch of their own, that also composes the reply. */
+enum step whoami_decide(struct req *r, struct batch *b);             /* callers.c */
+enum step freeze_decide(struct req *r, struct batch *b);             /* callers.c */
+enum step thaw_decide(struct req *r, struct batch *b);               /* callers.c */
+enum step audience_revoke_decide(struct req *r, struct batch *b);    /* callers.c */
+enum step reload_decide(struct req *r, struct batch *b);             /* callers.c */
+enum step fields_list_decide(struct req *r, struct batch *b);        /* dictionary.c */
+enum step field_get_decide(struct req *r, struct batch *b);          /* dictionary.c */
+enum step field_put_decide(struct req *r, struct batch *b);          /* dictionary.c */
+enum step purposes_list_decide(struct req *r, struct batch *b);      /* dictionary.c */
+enum step purpose_get_decide(struct req *r, struct batch *b);        /* dictionary.c */
+enum step purpose_put_decide(struct req *r, struct batch *b);        /* dictionary.c */
+enum step policies_get_decide(struct req *r, struct batch *b);       /* policies.c */
+enum step policy_check_decide(struct req *r, struct batch *b);       /* policies.c */
+enum step policy_activate_decide(struct req *r, struct batch *b);    /* policies.c */
+enum step policy_explain_decide(struct req *r, struct batch *b);     /* policies.c */
+enum err audit_list_plan(struct req *r);                             /* audit_log.c */
+enum step audit_list_decide(struct req *r, struct batch *b);         /* audit_log.c */
+enum step audit_get_decide(struct req *r, struct batch *b);          /* audit_log.c */
+enum step openapi_decide(struct req *r, struct batch *b);            /* openapi.c */
+
+#endif

@@ -1,0 +1,61 @@
+/* base64.c: base64url both ways. */
+#include "crypto/base64_int.h"
+
+static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+size_t base64_len(size_t len)
+{
+	return len / 3 * 4 + (len % 3 ? len % 3 + 1 : 0);
+}
+
+void base64_write(const uint8_t *bytes, size_t len, char *out)
+{
+	uint32_t bits = 0;
+	unsigned held = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		bits = bits << 8 | bytes[i];
+		for (held += 8; held >= 6; held -= 6)
+			*out++ = letters[bits >> (held - 6) & 63];
+	}
+	if (held)
+		*out++ = letters[bits << (6 - held) & 63];
+	*out = 0;
+}
+
+static int value_of(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	if (c == '-')
+		return 62;
+	return c == '_' ? 63 : -1;
+}
+
+bool base64_read(const char *text, size_t text_len, uint8_t *out, size_t *len)
+{
+	uint32_t bits = 0;
+	unsigned held = 0;
+	size_t n = 0;
+
+	if (text_len % 4 == 1)
+		return false;
+	for (size_t i = 0; i < text_len; i++) {
+		const int v = value_of(text[i]);
+
+		if (v < 0)
+			return false;
+		bits = bits << 6 | (uint32_t)v;
+		held += 6;
+		if (held >= 8) {
+			held -= 8;
+			out[n++] = (uint8_t)(bits >> held);
+		}
+	}
+	*len = n;
+	return (bits & ((1u << held) - 1)) == 0;
+}

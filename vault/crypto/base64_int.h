@@ -1,0 +1,17 @@
+/* base64_int.h: base64url without padding (RFC 4648 section 5). One text for
+ * each byte string: unused bits must be zero. */
+#ifndef CRYPTO_BASE64_INT_H
+#define CRYPTO_BASE64_INT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Letters that len bytes take. */
+size_t base64_len(size_t len);
+/* Writes base64_len(len) letters and a NUL. */
+void base64_write(const uint8_t *bytes, size_t len, char *out);
+/* out needs room for text_len * 3 / 4 bytes. false: a wrong letter, length or unused bit. */
+bool base64_read(const char *text, size_t text_len, uint8_t *out, size_t *len);
+
+#endif

@@ -1,0 +1,162 @@
+/* commands.c: the table of commands, with their help. */
+#include "ctl/commands.h"
+
+static const struct ctl_option customer_get_options[] = {
+    {"fields", "A,B", NULL, "Fields whose values are wanted; without it, tokens only."},
+    {"form", "FORM", NULL, "Most that is wanted: token, masked, plain or best."},
+    {0},
+};
+
+static const struct ctl_option customer_put_options[] = {
+    {"by-ref", NULL, NULL, "Create or update by the external_ref in the input."},
+    {"idempotency-key", "KEY", NULL, "Makes a repeat of this command harmless for 24 hours."},
+    {0},
+};
+
+static const struct ctl_option customer_search_options[] = {
+    {"limit", "N", NULL, "Customers a page."},
+    {"cursor", "CURSOR", NULL, "Goes on where the last page ended."},
+    {0},
+};
+
+static const struct ctl_option policy_show_options[] = {
+    {"history", NULL, NULL, "List the versions that were active instead."},
+    {0},
+};
+
+static const struct ctl_option policy_explain_options[] = {
+    {"identity", "SPIFFE", NULL, "The caller in question."},
+    {"purpose", "NAME", NULL, "The purpose in question."},
+    {"field", "FIELD", NULL, "A field, or a record kind."},
+    {"verb", "VERB", NULL, "read (default), write, search, translate or delete."},
+    {"state", "A,B", NULL, "What holds for the customer: consented, basis, objected, restricted."},
+    {0},
+};
+
+#define AUDIT_FILTERS                                                                                                  \
+	{"since", "TIME", NULL, "Records from this time on: RFC 3339, or 90s, 30m, 2h, 7d, 4w ago."},                  \
+	    {"until", "TIME", NULL, "Records before this time."},                                                      \
+	    {"actor", "ID", NULL, "SPIFFE ID of the caller."},                                                         \
+	    {"action", "ACTION", NULL, "What was done."},                                                              \
+	    {"outcome", "OUTCOME", NULL, "How it ended."},                                                             \
+	    {"purpose", "NAME", NULL, "For which purpose."},                                                           \
+	    {"customer", "CUSTOMER", NULL, "To whom, by a token of your own."}
+
+static const struct ctl_option audit_list_options[] = {
+    AUDIT_FILTERS,
+    {"limit", "N", NULL, "Records a page."},
+    {"cursor", "CURSOR", NULL, "Goes on where the last page ended."},
+    {"all", NULL, NULL, "Fetch page after page to the end."},
+    {0},
+};
+
+static const struct ctl_option audit_tail_options[] = {AUDIT_FILTERS, {0}};
+
+#define KEY_PLACES                                                                                                     \
+	{"config", "FILE", NULL, "KEY=VALUE file of vaultd, for VAULT_KEYRING and VAULT_ROOT_KEY."},                   \
+	    {"keyring", "FILE", NULL, "Keyring file; wins over the configuration."},                                   \
+	    {"root", "FILE", NULL, "Root key file; wins over the configuration."}
+
+static const struct ctl_option key_init_options[] = {
+    KEY_PLACES,
+    {"expected-customers", "N", NULL, "Sets how far blind index tags are truncated; wins over the configuration."},
+    {0},
+};
+
+static const struct ctl_option key_status_options[] = {KEY_PLACES, {0}};
+
+static const struct ctl_option migrate_options[] = {
+    {"url", "CONNINFO", NULL, "libpq connection string; other users of the machine can see it, so none with a password."},
+    {"config", "FILE", NULL, "KEY=VALUE file of vaultd, for VAULT_MIGRATE_URL."},
+    {0},
+};
+
+const struct ctl_command ctl_commands[] = {
+    {NULL, "whoami", "", 0, 0, NULL, "What the vault takes this certificate for, and what it may do.",
+     "Shows identity, roles, audience and rights.\n\n"
+     "Example:\n"
+     "  vaultctl --as service-desk whoami\n",
+     command_whoami},
+    {"customer", "get", "CUSTOMER", 1, 1, customer_get_options, "Shows one customer: tokens, or values as policy allows.",
+     "CUSTOMER is a token, cus1... A field that policy refuses has the form deny and a code\n"
+     "that says why. Each value that is shown leaves an audit record.\n\n"
+     "Examples:\n"
+     "  vaultctl --as crm-core --purpose onboarding customer get cus1...\n"
+     "  vaultctl --as service-desk --purpose support customer get cus1... --fields email,phone --form best\n",
+     command_customer_get},
+    {"customer", "put", "[FILE]", 0, 1, customer_put_options, "Stores a customer; shows its tokens.",
+     "Reads a JSON object from FILE, or from standard input where FILE is - or missing:\n"
+     "{\"fields\": {\"name\": \"...\", \"email\": \"...\"}, \"external_ref\": \"...\", \"source\": \"...\"}\n\n"
+     "Examples:\n"
+     "  vaultctl --as crm-core --purpose onboarding customer put customer.json\n"
+     "  export-one 42 | vaultctl --as crm-core --purpose onboarding customer put --by-ref\n",
+     command_customer_put},
+    {"customer", "search", "[FIELD=VALUE...]", 0, 32, customer_search_options, "Finds customers by exact values of indexed fields.",
+     "All terms must hold. Without terms on the command line they are read from standard\n"
+     "input, one a line. Prefer that: a command line is seen by other users of the machine\n"
+     "and stays in the shell's history, and these values are personal data.\n\n"
+     "Examples:\n"
+     "  vaultctl --as service-desk --purpose support customer search < terms\n"
+     "  vaultctl --as service-desk --purpose support customer search external_ref=crm-42\n",
+     command_customer_search},
+    {"policy", "show", "", 0, 0, policy_show_options, "Shows the active policy.",
+     "Its text, under comment lines with version, hash and activation; so what is shown is\n"
+     "a policy again.\n\n"
+     "Examples:\n"
+     "  vaultctl --as admin policy show > crm.policy\n"
+     "  vaultctl --as admin policy show --history\n",
+     command_policy_show},
+    {"policy", "check", "FILE", 1, 1, NULL, "Says whether a policy compiles.",
+     "The vault compiles FILE (- for standard input) against its dictionary and purposes;\n"
+     "nothing is changed. Each fault is told as FILE:LINE:COLUMN, with the near word where\n"
+     "there is one. Exit code 5 where there is a fault.\n\n"
+     "Example:\n"
+     "  vaultctl --as admin policy check policy/rules/crm.policy\n",
+     command_policy_check},
+    {"policy", "test", "FILE TESTS", 2, 2, NULL, "Runs decision tests against a policy.",
+     "TESTS holds one expectation a line. Each that fails is told; exit code 5 where one\n"
+     "fails, or where TESTS holds none. Nothing is changed.\n\n"
+     "Example:\n"
+     "  vaultctl --as admin policy test policy/rules/crm.policy policy/rules/crm.tests\n",
+     command_policy_test},
+    {"policy", "explain", "", 0, 0, policy_explain_options, "Says what the active policy decides, and by which rules.",
+     "Example:\n"
+     "  vaultctl --as admin policy explain --identity spiffe://crm.example/svc/campaigns \\\n"
+     "    --purpose marketing --field email --state consented\n",
+     command_policy_explain},
+    {"policy", "activate", "FILE", 1, 1, NULL, "Puts a policy in force on all nodes.",
+     "The vault refuses a text that does not compile. Activation is recorded.\n\n"
+     "Example:\n"
+     "  vaultctl --as admin policy activate crm.policy\n",
+     command_policy_activate},
+    {"audit", "list", "", 0, 0, audit_list_options, "Lists audit records, newest first.",
+     "Reading the log is recorded too.\n\n"
+     "Examples:\n"
+     "  vaultctl --as security audit list --since 2h --outcome failure\n"
+     "  vaultctl --as security --json audit list --since 2026-01-01T00:00:00Z --all > records\n",
+     command_audit_list},
+    {"audit", "tail", "", 0, 0, audit_tail_options, "Shows audit records as they are committed.",
+     "One line a record: time, id, actor, operation, purpose, outcome, code, form, fields.\n"
+     "With --json, one JSON object a line. Ends when it is interrupted.\n\n"
+     "Example:\n"
+     "  vaultctl --as security audit tail --actor spiffe://crm.example/svc/campaigns\n",
+     command_audit_tail},
+    {"key", "init", "", 0, 0, key_init_options, "Makes a new root key and keyring on this machine.",
+     "Refuses (exit code 1) where one of the files is there. Asks no vault.\n\n"
+     "Example:\n"
+     "  vaultctl key init --keyring var/keys/keyring --root var/keys/root\n",
+     command_key_init},
+    {"key", "status", "", 0, 0, key_status_options, "Shows the key epochs of a keyring; no key.",
+     "The fingerprint is the same on all nodes that hold the same keyring.\n\n"
+     "Example:\n"
+     "  vaultctl key status --config /etc/vault/vaultd.env\n",
+     command_key_status},
+    {NULL, "migrate", "", 0, 0, migrate_options, "Brings the database to the schema of this build.",
+     "As the role that owns the schema: applies each migration that is missing, in order,\n"
+     "and activates the shipped policy where there is none. A second run changes nothing.\n"
+     "The connection string comes from --url, else from VAULT_MIGRATE_URL.\n\n"
+     "Example:\n"
+     "  vaultctl migrate --config /etc/vault/vaultd.env\n",
+     command_migrate},
+    {0},
+};

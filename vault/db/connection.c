@@ -1,0 +1,465 @@
+/* connection.c: libpq in pipeline mode, with deadlines. */
+#include "db/connection.h"
+
+#include "base/clock.h"
+
+#include <libpq-fe.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PARAMS_MAX 16
+#define OPEN_TIMEOUT_US 5000000
+
+struct db {
+	PGconn *conn;
+	const struct db_statement *list;
+	enum db_cause cause;
+	int64_t deadline_us; /* monotonic; INT64_MAX: none */
+	unsigned unread;     /* statements whose result was not taken yet */
+	bool sync_due;       /* a sync point was sent and not taken yet */
+	char error[256];
+};
+
+enum db_cause db_cause(const struct db *db)
+{
+	return db->cause;
+}
+
+const char *db_error(const struct db *db)
+{
+	return db->error;
+}
+
+void db_set_deadline(struct db *db, int64_t mono_us)
+{
+	db->deadline_us = mono_us;
+}
+
+static enum err err_of_cause(enum db_cause cause)
+{
+	switch (cause) {
+	case DB_FINE: return ERR_OK;
+	case DB_LOST: return ERR_UNAVAILABLE;
+	case DB_UNIQUE: return ERR_CONFLICT;
+	case DB_RETRY: return ERR_BUSY;
+	case DB_REFUSED: return ERR_DATABASE;
+	}
+	return ERR_DATABASE;
+}
+
+/* Keeps the first line of a message: PostgreSQL puts values into DETAIL only. */
+static void keep_error(struct db *db, const char *text)
+{
+	size_t len = strcspn(text, "\n");
+
+	if (len >= sizeof db->error)
+		len = sizeof db->error - 1;
+	memcpy(db->error, text, len);
+	db->error[len] = 0;
+}
+
+static enum err fail(struct db *db, enum db_cause cause, const char *text)
+{
+	if (db->cause == DB_FINE) {
+		db->cause = cause;
+		keep_error(db, text);
+	}
+	return err_of_cause(db->cause);
+}
+
+static enum err fail_lost(struct db *db)
+{
+	return fail(db, DB_LOST, PQerrorMessage(db->conn));
+}
+
+/* Waits until the socket can be read (and written, if asked). */
+static enum err wait_socket(struct db *db, short events)
+{
+	struct pollfd p = {.fd = PQsocket(db->conn), .events = events};
+	int64_t left_ms = -1;
+	int n;
+
+	if (p.fd < 0)
+		return fail_lost(db);
+	do {
+		if (db->deadline_us != INT64_MAX) {
+			left_ms = (db->deadline_us - clock_mono_us()) / 1000 + 1;
+			if (left_ms <= 0)
+				return fail(db, DB_LOST, "the database did not answer in time");
+		}
+		n = poll(&p, 1, left_ms > 60000 ? 60000 : (int)left_ms);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return fail(db, DB_LOST, strerror(errno));
+	if ((p.revents & (POLLIN | POLLERR | POLLHUP)) && !PQconsumeInput(db->conn))
+		return fail_lost(db);
+	return ERR_OK;
+}
+
+static enum err flush(struct db *db)
+{
+	int left;
+
+	while ((left = PQflush(db->conn)) == 1) {
+		enum err e = wait_socket(db, POLLIN | POLLOUT);
+
+		if (e)
+			return e;
+	}
+	return left < 0 ? fail_lost(db) : ERR_OK;
+}
+
+static enum err get_result(struct db *db, PGresult **out)
+{
+	while (PQisBusy(db->conn)) {
+		enum err e = wait_socket(db, POLLIN);
+
+		if (e)
+			return e;
+	}
+	*out = PQgetResult(db->conn);
+	return ERR_OK;
+}
+
+static enum db_cause cause_of(const PGresult *r)
+{
+	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+
+	if (!state || !strncmp(state, "08", 2) || !strncmp(state, "57P", 3))
+		return DB_LOST;
+	if (!strncmp(state, "40", 2) || !strcmp(state, "55P03"))
+		return DB_RETRY;
+	if (!strcmp(state, "23505"))
+		return DB_UNIQUE;
+	return DB_REFUSED;
+}
+
+static void no_notice(void *ctx, const PGresult *r)
+{
+	(void)ctx;
+	(void)r;
+}
+
+static enum err connect_with_deadline(struct db *db, const char *conninfo)
+{
+	const char *const keys[] = {"dbname", "application_name", "client_encoding", "connect_timeout", NULL};
+	const char *const values[] = {conninfo, "vaultd", "UTF8", "5", NULL};
+	PostgresPollingStatusType step = PGRES_POLLING_WRITING;
+
+	db->conn = PQconnectStartParams(keys, values, 1);
+	if (!db->conn)
+		return ERR_MEMORY;
+	if (PQstatus(db->conn) == CONNECTION_BAD)
+		return fail_lost(db);
+	db->deadline_us = clock_mono_us() + OPEN_TIMEOUT_US;
+	while (step != PGRES_POLLING_OK) {
+		struct pollfd p = {.fd = PQsocket(db->conn), .events = step == PGRES_POLLING_READING ? POLLIN : POLLOUT};
+		const int64_t left_ms = (db->deadline_us - clock_mono_us()) / 1000;
+		int n = poll(&p, 1, left_ms < 0 ? 0 : (int)left_ms);
+
+		if (n == 0)
+			return fail(db, DB_LOST, "the database did not answer in time");
+		step = PQconnectPoll(db->conn);
+		if (step == PGRES_POLLING_FAILED)
+			return fail_lost(db);
+	}
+	PQsetNoticeReceiver(db->conn, no_notice, NULL);
+	return ERR_OK;
+}
+
+/* A committed batch must be durable; a stuck lock or client must not stop the rest. */
+#define SESSION                                                                                                        \
+	"SET search_path = vault, pg_catalog; SET synchronous_commit = on; SET plan_cache_mode = force_generic_plan; "     \
+	"SET lock_timeout = '5s'; SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = '60s'; "      \
+	"SET TimeZone = 'UTC'; SET jit = off"
+
+static enum err prepare_all(struct db *db)
+{
+	size_t n = 0;
+	enum err e;
+
+	if (!PQenterPipelineMode(db->conn))
+		return fail_lost(db);
+	for (const struct db_statement *s = db->list; s && s->name; s++, n++)
+		if (!PQsendPrepare(db->conn, s->name, s->sql, 0, NULL))
+			return fail_lost(db);
+	db->unread = (unsigned)n;
+	e = db_sync(db);
+	for (size_t i = 0; i < n && !e; i++)
+		e = db_next_done(db, NULL);
+	return e ? e : db_synced(db);
+}
+
+enum err db_open(const char *conninfo, const struct db_statement *list, struct db **out, struct buf *why)
+{
+	struct db *db = calloc(1, sizeof *db);
+	enum err e;
+
+	*out = NULL;
+	if (!db)
+		return ERR_MEMORY;
+	db->list = list;
+	e = connect_with_deadline(db, conninfo);
+	if (!e)
+		e = db_script(db, SESSION);
+	if (!e && PQsetnonblocking(db->conn, 1))
+		e = fail_lost(db);
+	if (!e)
+		e = prepare_all(db);
+	db->deadline_us = INT64_MAX;
+	if (e) {
+		buf_text(why, db->error);
+		db_close(db);
+		return e;
+	}
+	*out = db;
+	return ERR_OK;
+}
+
+void db_close(struct db *db)
+{
+	if (!db)
+		return;
+	PQfinish(db->conn);
+	free(db);
+}
+
+bool db_alive(struct db *db)
+{
+	struct pollfd p = {.fd = PQsocket(db->conn), .events = POLLIN};
+
+	if (db->cause == DB_LOST || p.fd < 0)
+		return false;
+	if (poll(&p, 1, 0) > 0 && !PQconsumeInput(db->conn))
+		return false;
+	return PQstatus(db->conn) == CONNECTION_OK;
+}
+
+static void params_of(const struct db_param *params, size_t n, const char *values[PARAMS_MAX], int lengths[PARAMS_MAX],
+                      int formats[PARAMS_MAX])
+{
+	assert(n <= PARAMS_MAX);
+	for (size_t i = 0; i < n; i++) {
+		values[i] = params[i].bytes;
+		lengths[i] = (int)params[i].len;
+		formats[i] = 1;
+	}
+}
+
+void db_send(struct db *db, size_t statement, const struct db_param *params, size_t n)
+{
+	const char *values[PARAMS_MAX];
+	int lengths[PARAMS_MAX], formats[PARAMS_MAX];
+
+	if (db->cause != DB_FINE)
+		return;
+	params_of(params, n, values, lengths, formats);
+	if (PQsendQueryPrepared(db->conn, db->list[statement].name, (int)n, values, lengths, formats, 1))
+		db->unread++;
+	else
+		fail_lost(db);
+}
+
+static void send_text(struct db *db, const char *sql, const struct db_param *params, size_t n)
+{
+	const char *values[PARAMS_MAX];
+	int lengths[PARAMS_MAX], formats[PARAMS_MAX];
+
+	if (db->cause != DB_FINE)
+		return;
+	params_of(params, n, values, lengths, formats);
+	if (PQsendQueryParams(db->conn, sql, (int)n, NULL, values, lengths, formats, 1))
+		db->unread++;
+	else
+		fail_lost(db);
+}
+
+void db_send_text(struct db *db, const char *sql)
+{
+	send_text(db, sql, NULL, 0);
+}
+
+enum err db_sync(struct db *db)
+{
+	if (db->cause != DB_FINE)
+		return err_of_cause(db->cause);
+	if (!PQpipelineSync(db->conn))
+		return fail_lost(db);
+	db->sync_due = true;
+	return flush(db);
+}
+
+/* One statement's result and the NULL that ends it. */
+static enum err take_statement(struct db *db, PGresult **out)
+{
+	PGresult *end = NULL;
+	enum err e = get_result(db, out);
+
+	if (e)
+		return e;
+	assert(db->unread > 0);
+	db->unread--;
+	e = get_result(db, &end);
+	if (end) {
+		PQclear(end);
+		return fail(db, DB_REFUSED, "the server sent a result too many");
+	}
+	return e;
+}
+
+enum err db_next(struct db *db, struct db_result **out)
+{
+	PGresult *r = NULL;
+	enum err e;
+
+	*out = NULL;
+	if (db->cause != DB_FINE)
+		return err_of_cause(db->cause);
+	e = take_statement(db, &r);
+	if (!e) {
+		ExecStatusType status = PQresultStatus(r);
+
+		if (!r || PQstatus(db->conn) == CONNECTION_BAD)
+			e = fail_lost(db);
+		else if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
+			e = fail(db, cause_of(r), PQresultErrorMessage(r));
+	}
+	if (e) {
+		PQclear(r);
+		return e;
+	}
+	*out = (struct db_result *)r;
+	return ERR_OK;
+}
+
+
+enum err db_next_done(struct db *db, int64_t *rows)
+{
+	struct db_result *r;
+	enum err e = db_next(db, &r);
+
+	if (!e && rows) {
+		PGresult *mutable_result = (PGresult *)r; /* PQcmdTuples lacks a const */
+
+		*rows = strtoll(PQcmdTuples(mutable_result), NULL, 10);
+	}
+	db_result_free(r);
+	return e;
+}
+
+enum err db_synced(struct db *db)
+{
+	PGresult *r = NULL;
+	enum err e;
+
+	if (db->cause != DB_FINE)
+		return err_of_cause(db->cause);
+	e = get_result(db, &r);
+	if (!e && PQresultStatus(r) != PGRES_PIPELINE_SYNC)
+		e = fail_lost(db);
+	PQclear(r);
+	if (!e)
+		db->sync_due = false;
+	return e;
+}
+
+bool db_result_tag(const struct db_result *r, const char *tag)
+{
+	PGresult *mutable_result = (PGresult *)(uintptr_t)r; /* PQcmdStatus lacks a const */
+
+	return !strcmp(PQcmdStatus(mutable_result), tag);
+}
+
+/* Takes every result up to the sync point that is due. */
+static enum err drain(struct db *db)
+{
+	PGresult *r = NULL;
+	enum err e;
+
+	while (db->sync_due) {
+		e = get_result(db, &r);
+		if (e || PQstatus(db->conn) == CONNECTION_BAD) {
+			PQclear(r);
+			return ERR_UNAVAILABLE;
+		}
+		if (r && PQresultStatus(r) == PGRES_PIPELINE_SYNC)
+			db->sync_due = false;
+		PQclear(r);
+	}
+	db->unread = 0;
+	return ERR_OK;
+}
+
+enum err db_rollback(struct db *db)
+{
+	enum err e;
+
+	if (db->cause == DB_LOST || PQstatus(db->conn) == CONNECTION_BAD)
+		return ERR_UNAVAILABLE;
+	if (db->deadline_us != INT64_MAX)
+		db->deadline_us = clock_mono_us() + OPEN_TIMEOUT_US;
+	if (db->unread > 0 && !db->sync_due) {
+		db->cause = DB_FINE;
+		e = db_sync(db);
+		if (e)
+			return ERR_UNAVAILABLE;
+	}
+	e = drain(db);
+	if (e)
+		return e;
+	db->cause = DB_FINE;
+	db->error[0] = 0;
+	db_send_text(db, "ROLLBACK");
+	if (db_sync(db) || db_next_done(db, NULL) || db_synced(db))
+		return ERR_UNAVAILABLE;
+	return ERR_OK;
+}
+
+enum err db_run(struct db *db, const char *sql, const struct db_param *params, size_t n, struct db_result **out)
+{
+	struct db_result *r = NULL;
+	enum err e;
+
+	if (out)
+		*out = NULL;
+	send_text(db, sql, params, n);
+	e = db_sync(db);
+	if (!e)
+		e = db_next(db, &r);
+	if (!e)
+		e = db_synced(db);
+	if (!e && out) {
+		*out = r;
+		r = NULL;
+	}
+	db_result_free(r);
+	return e;
+}
+
+enum err db_script(struct db *db, const char *sql)
+{
+	PGresult *r;
+	enum err e = ERR_OK;
+	const bool pipelined = PQpipelineStatus(db->conn) == PQ_PIPELINE_ON;
+
+	/* The simple protocol, which takes several statements, is not for pipelines. */
+	if (pipelined && !PQexitPipelineMode(db->conn))
+		return fail_lost(db);
+	r = PQexec(db->conn, sql);
+	if (PQresultStatus(r) != PGRES_COMMAND_OK && PQresultStatus(r) != PGRES_TUPLES_OK)
+		e = PQstatus(db->conn) == CONNECTION_BAD ? fail_lost(db) : fail(db, cause_of(r), PQresultErrorMessage(r));
+	PQclear(r);
+	if (pipelined && !PQenterPipelineMode(db->conn) && !e)
+		return fail_lost(db);
+	return e;
+}
+
+void db_result_free(struct db_result *r)
+{
+	PQclear((PGresult *)r);
+}
