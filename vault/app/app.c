@@ -1,0 +1,185 @@
+/* app.c: keyring, snapshot in force, queues and executors of one process. */
+#include "vault/app/app_int.h"
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "vault/app/batch.h"
+#include "vault/app/follow.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SINGLE_WEIGHT_MAX 256
+#define BULK_WEIGHT_MAX 2048
+#define BATCH_TIMEOUT_US 30000000
+
+struct snapshot *app_snapshot(struct app *app)
+{
+	struct snapshot *s;
+
+	pthread_mutex_lock(&app->snapshot_lock);
+	s = app->snapshot ? snapshot_take(app->snapshot) : NULL;
+	pthread_mutex_unlock(&app->snapshot_lock);
+	return s;
+}
+
+void app_publish(struct app *app, struct snapshot *s)
+{
+	struct snapshot *old = NULL;
+
+	pthread_mutex_lock(&app->snapshot_lock);
+	if (!app->snapshot || app->snapshot->revision < s->revision) {
+		old = app->snapshot;
+		app->snapshot = snapshot_take(s);
+		metric_set(METRIC_POLICY_REVISION, s->revision);
+	}
+	pthread_mutex_unlock(&app->snapshot_lock);
+	snapshot_drop(old);
+}
+
+static void name_node(struct app *app)
+{
+	if (app->config->node[0])
+		snprintf(app->node, sizeof app->node, "%s", app->config->node);
+	else if (gethostname(app->node, sizeof app->node - 1))
+		snprintf(app->node, sizeof app->node, "vaultd");
+}
+
+static enum err start_executors(struct app *app)
+{
+	const size_t n = (size_t)app->config->executors;
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; i <= n && !e; i++) {
+		const struct executor_options o = {.conninfo = app->config->database_url,
+		                                   .queue = i < n ? app->single : app->bulk,
+		                                   .ops = &batch_ops,
+		                                   .ctx = app,
+		                                   .index = (unsigned)i,
+		                                   .weight_max = i < n ? SINGLE_WEIGHT_MAX : BULK_WEIGHT_MAX,
+		                                   .job_timeout_us = app->config->request_timeout_ms * 1000,
+		                                   .batch_timeout_us = BATCH_TIMEOUT_US};
+
+		e = executor_start(&o, &app->executors[i]);
+		app->n_executors += !e;
+	}
+	return e;
+}
+
+static enum err name_routes(void)
+{
+	const char **names = calloc(route_count() + 1, sizeof *names); /* kept for the life of the process */
+	enum err e;
+
+	if (!names)
+		return ERR_MEMORY;
+	for (size_t i = 0; i < route_count(); i++)
+		names[i] = routes[i].operation;
+	names[route_count()] = "none";
+	e = metrics_routes(names, route_count() + 1);
+	return e;
+}
+
+enum err app_start(const struct config *config, struct app **out, struct buf *why)
+{
+	struct app *app = calloc(1, sizeof *app);
+	enum err e;
+
+	*out = NULL;
+	if (!app)
+		return ERR_MEMORY;
+	app->config = config;
+	pthread_mutex_init(&app->snapshot_lock, NULL);
+	name_node(app);
+	e = keyring_open(config->keyring, config->root_key, &app->keyring, why);
+	if (!e)
+		e = queue_new((size_t)config->queue_limit, &app->single);
+	if (!e)
+		e = queue_new((size_t)config->queue_limit, &app->bulk);
+	if (!e)
+		e = follow_new(app, &app->follow);
+	if (!e)
+		e = name_routes();
+	if (!e)
+		e = start_executors(app);
+	if (e) {
+		app_stop(app);
+		return e;
+	}
+	*out = app;
+	return ERR_OK;
+}
+
+void app_drain(struct app *app)
+{
+	atomic_store(&app->draining, true);
+	follow_stop(app->follow);
+}
+
+void app_stop(struct app *app)
+{
+	if (!app)
+		return;
+	if (app->single)
+		queue_close(app->single);
+	if (app->bulk)
+		queue_close(app->bulk);
+	for (size_t i = 0; i < app->n_executors; i++)
+		executor_join(app->executors[i]);
+	follow_free(app->follow);
+	queue_free(app->single);
+	queue_free(app->bulk);
+	snapshot_drop(app->snapshot);
+	keyring_free(app->keyring);
+	pthread_mutex_destroy(&app->snapshot_lock);
+	free(app);
+}
+
+bool app_ready(struct app *app, struct buf *json)
+{
+	bool ready = !atomic_load(&app->draining);
+	char trouble[256];
+	struct json j;
+
+	json_init(&j, json);
+	json_object(&j);
+	if (!ready)
+		json_key_string(&j, "node", "stopping");
+	for (size_t i = 0; i < app->n_executors; i++) {
+		char key[32];
+
+		if (executor_ready(app->executors[i]))
+			continue;
+		ready = false;
+		executor_trouble(app->executors[i], trouble, sizeof trouble);
+		snprintf(key, sizeof key, "database_executor_%zu", i);
+		json_key_string(&j, key, trouble);
+	}
+	if (ready) {
+		struct snapshot *s = app_snapshot(app);
+
+		if (!s || !keyring_kek(app->keyring, keyring_active(app->keyring))) {
+			ready = false;
+			json_key_string(&j, s ? "keyring" : "policy", s ? "no active key epoch" : "no policy is loaded");
+		}
+		snapshot_drop(s);
+	}
+	json_key_bool(&j, "ready", ready);
+	json_object_end(&j);
+	return ready;
+}
+
+void app_set_reload(struct app *app, enum err (*reload)(void *ctx, struct buf *why), void *ctx)
+{
+	app->reload = reload;
+	app->reload_ctx = ctx;
+}
+
+void app_handshake_failed(struct app *app, const char *reason)
+{
+	(void)app;
+	log_event(LOG_INFO, "handshake_refused", "reason=%s", reason);
+}

@@ -1,0 +1,97 @@
+/* route.c: the table of routes, and the matching of a path against it. */
+#include "vault/app/operations.h"
+#include "vault/app/req_int.h"
+
+#include <string.h>
+
+#define KIB ((size_t)1024)
+#define OP(name) name##_plan, name##_want, name##_decide, name##_reply
+
+const struct route routes[] = {
+    {"POST", "/v1/customers", "customer.create", ROUTE_PURPOSE | ROUTE_BODY | ROUTE_IDEMPOTENT, 512 * KIB, {NULL}, OP(create)},
+    {"POST", "/v1/customers:batch", "customer.create_batch", ROUTE_PURPOSE | ROUTE_BODY | ROUTE_BULK | ROUTE_IDEMPOTENT, 16384 * KIB, {NULL}, OP(create_batch)},
+    {"PUT", "/v1/customers:by-ref", "customer.put_by_ref", ROUTE_PURPOSE | ROUTE_BODY, 512 * KIB, {NULL}, OP(put_by_ref)},
+    {"POST", "/v1/customers:search", "customer.search", ROUTE_PURPOSE | ROUTE_BODY, 64 * KIB, {NULL}, OP(search)},
+    {"GET", "/v1/customers/{customer}", "customer.read", ROUTE_PURPOSE, 0, {"fields", "form"}, OP(read_customer)},
+    {"PATCH", "/v1/customers/{customer}", "customer.update", ROUTE_PURPOSE | ROUTE_BODY, 512 * KIB, {NULL}, OP(patch)},
+    {"POST", "/v1/customers/{customer}/tokens:revoke", "customer.revoke_tokens", ROUTE_PURPOSE, 0, {NULL}, OP(revoke_tokens)},
+    {"POST", "/v1/customers/{customer}/records/{kind}", "record.create", ROUTE_PURPOSE | ROUTE_BODY | ROUTE_IDEMPOTENT, 128 * KIB, {NULL}, OP(record_add)},
+    {"GET", "/v1/customers/{customer}/records/{kind}", "record.list", ROUTE_PURPOSE, 0, {"limit", "cursor"}, OP(record_list)},
+    {"DELETE", "/v1/customers/{customer}/records/{kind}/{record}", "record.delete", ROUTE_PURPOSE, 0, {NULL}, OP(record_delete)},
+    {"POST", "/v1/tokens:detokenize", "token.detokenize", ROUTE_PURPOSE | ROUTE_BODY, 256 * KIB, {NULL}, OP(detokenize)},
+    {"POST", "/v1/tokens:translate", "token.translate", ROUTE_PURPOSE | ROUTE_BODY, 256 * KIB, {NULL}, OP(translate)},
+};
+
+size_t route_count(void)
+{
+	return sizeof routes / sizeof *routes;
+}
+
+/* One segment against its pattern: literal, {name}, or {name}:verb. */
+static bool segment_matches(const char *pattern, size_t pattern_len, const char *text, size_t len, const char **value, size_t *value_len)
+{
+	const char *close;
+	size_t suffix;
+
+	if (pattern[0] != '{')
+		return pattern_len == len && !memcmp(pattern, text, len);
+	close = memchr(pattern, '}', pattern_len);
+	suffix = pattern_len - (size_t)(close + 1 - pattern);
+	if (len <= suffix || memcmp(text + len - suffix, close + 1, suffix))
+		return false;
+	*value = text;
+	*value_len = len - suffix;
+	return suffix || !memchr(text, ':', len);
+}
+
+struct found {
+	const char *value[ROUTE_PARAMS_MAX];
+	size_t len[ROUTE_PARAMS_MAX], n;
+};
+
+static bool path_matches(const char *pattern, const char *path, struct found *f)
+{
+	f->n = 0;
+	while (*pattern == '/' && *path == '/') {
+		const char *value = NULL;
+		size_t len = 0;
+		const size_t pattern_len = strcspn(++pattern, "/"), path_len = strcspn(++path, "/");
+
+		if (path_len == 0 || !segment_matches(pattern, pattern_len, path, path_len, &value, &len))
+			return false;
+		if (value && f->n < ROUTE_PARAMS_MAX) {
+			f->value[f->n] = value;
+			f->len[f->n++] = len;
+		}
+		pattern += pattern_len;
+		path += path_len;
+	}
+	return !*pattern && !*path;
+}
+
+const struct route *route_find(const char *method, const char *path, struct arena *a, const char *params[ROUTE_PARAMS_MAX],
+                               const char **allowed)
+{
+	struct found f;
+	char others[64] = "";
+
+	*allowed = NULL;
+	for (size_t i = 0; i < route_count(); i++) {
+		if (!path_matches(routes[i].pattern, path, &f))
+			continue;
+		if (!strcmp(routes[i].method, method)) {
+			for (size_t k = 0; k < f.n; k++) {
+				params[k] = arena_copy(a, f.value[k], f.len[k]);
+				if (!params[k])
+					return NULL;
+			}
+			return &routes[i];
+		}
+		if (others[0])
+			strcat(others, ", "); /* at most five methods: it fits */
+		strcat(others, routes[i].method);
+	}
+	if (others[0])
+		*allowed = arena_copy(a, others, strlen(others));
+	return NULL;
+}
