@@ -18,11 +18,11 @@ INSERT INTO field (number, name, record, version, definition) VALUES
 (14, 'notes',       false, 1, '{"type":"text","class":"behaviour","max_length":16384}'),
 (15, 'preferences', false, 1, '{"type":"json","class":"behaviour"}'),
 (16, 'health_note', false, 1, '{"type":"text","class":"sensitive","max_length":4096}'),
-(17, 'order',       true,  1, '{"class":"behaviour"}'),
-(18, 'complaint',   true,  1, '{"class":"behaviour"}'),
-(19, 'interaction', true,  1, '{"class":"behaviour"}'),
-(20, 'survey',      true,  1, '{"class":"behaviour"}'),
-(21, 'loyalty',     true,  1, '{"class":"behaviour"}');
+(17, 'order',       true,  1, '{"type":"json","class":"behaviour"}'),
+(18, 'complaint',   true,  1, '{"type":"json","class":"behaviour"}'),
+(19, 'interaction', true,  1, '{"type":"json","class":"behaviour"}'),
+(20, 'survey',      true,  1, '{"type":"json","class":"behaviour"}'),
+(21, 'loyalty',     true,  1, '{"type":"json","class":"behaviour"}');
 INSERT INTO field_history SELECT number, version, definition, now(), 'migration' FROM field;
 
 INSERT INTO purpose (number, name, version, definition) VALUES
