@@ -23,10 +23,13 @@ class Api(unittest.TestCase):
     maxDiff = None
 
     def setUp(self):
-        self.core = V.client("crm-core", "onboarding")
-        self.desk = V.client("service-desk", "support")
-        self.addCleanup(self.core.close)
-        self.addCleanup(self.desk.close)
+        self.core = self.client("crm-core", "onboarding")
+        self.desk = self.client("service-desk", "support")
+
+    def client(self, certificate, purpose=None):
+        client = V.client(certificate, purpose)
+        self.addCleanup(client.close)
+        return client
 
     def expect(self, reply, status, code=None):
         self.assertEqual((reply.status, reply.code), (status, code), reply)
@@ -44,9 +47,7 @@ class Api(unittest.TestCase):
 
     def record(self, reply):
         """The audit record that a reply names, as security reads it."""
-        security = V.client("security")
-        self.addCleanup(security.close)
-        return self.expect(security.get("/v1/audit/records/" + audit_log.ids_of(reply.headers["Audit-Record"])[0]), 200)
+        return self.expect(self.client("security").get("/v1/audit/records/" + audit_log.ids_of(reply.headers["Audit-Record"])[0]), 200)
 
 
 class Create(Api):
@@ -90,7 +91,7 @@ class Create(Api):
     def test_the_policy_decides_who_may_create(self):
         for certificate, purpose in (("analytics", "analytics"), ("service-desk", "support"), ("stranger", "onboarding"), ("admin", "onboarding")):
             with self.subTest(certificate):
-                reply = V.client(certificate, purpose).post("/v1/customers", {"fields": PEOPLE.few()})
+                reply = self.client(certificate, purpose).post("/v1/customers", {"fields": PEOPLE.few()})
                 self.expect(reply, 403, "policy_denied")
                 self.assertIn("Audit-Record", reply.headers)
 
@@ -192,9 +193,8 @@ class Read(Api):
         self.assertEqual({f["form"] for f in got["fields"].values()}, {"deny"})
 
     def test_consent_that_nobody_gave_is_missing(self):
-        campaigns = V.client("campaigns", "marketing")
-        core = V.client("crm-core", "onboarding")
-        translated = self.expect(core.post("/v1/tokens:translate", {"tokens": [self.made["customer"]], "audience": "campaigns"}), 200)
+        campaigns = self.client("campaigns", "marketing")
+        translated = self.expect(self.core.post("/v1/tokens:translate", {"tokens": [self.made["customer"]], "audience": "campaigns"}), 200)
         self.assertIn("error", translated["results"][0], "crm-core has no right to translate")
         self.expect(campaigns.post("/v1/customers:search", {"where": {"email": self.fields["email"]}}), 403, "policy_denied")
 
@@ -282,7 +282,8 @@ class Patch(Api):
         customer = self.found_by_desk(self.fields)
         got = self.expect(self.desk.get(f"{'/v1/customers/' + customer}?fields=phone&form=best"), 200)
         self.assertEqual(got["fields"]["phone"]["value"], "+8613700000001")
-        self.assertEqual(self.expect(self.core.get(self.path), 200)["fields"]["phone"], self.made["fields"]["phone"])
+        token = self.expect(self.core.get(self.path), 200)["fields"]["phone"]["token"]
+        self.assertEqual(token, self.made["fields"]["phone"]["token"])
 
     def test_it_needs_the_current_version(self):
         self.expect(self.core.patch(self.path, {"fields": {"email": "a@example.com"}}), 428, "if_match_required")
