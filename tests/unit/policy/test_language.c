@@ -131,6 +131,7 @@ static void an_identity_may_have_one_audience_only(void **state)
 	expect_complaint("role a is spiffe://d/x\nrole b is spiffe://d/*", 2, 6, says, "");
 	expect_complaint("role a is spiffe://d/*\nrole b is spiffe://e/y, spiffe://d/x", 2, 6, says, "");
 	expect_complaint("role a is spiffe://d/*  audience p\nrole b is spiffe://d/* audience q", 2, 6, says, "");
+	expect_complaint("role a is spiffe://d/w, spiffe://d/x\nrole b is spiffe://e/y, spiffe://d/x", 2, 6, says, "");
 	policy_free(compile("role a is spiffe://d/* audience p\nrole b is spiffe://d/x audience p"));
 	policy_free(compile("role a is spiffe://d/*\nrole b is spiffe://d/x/y, spiffe://d/x/*"));
 }
