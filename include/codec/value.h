@@ -18,7 +18,8 @@
  * Errors as field_check, and ERR_INVALID_VALUE for a wrong JSON type (null too),
  * an unknown or empty address member, an address without members, an empty list,
  * a record that is no object; ERR_VALUE_TOO_LONG for a list over VALUE_LIST_MAX. */
-enum err value_store(const struct field *f, const char *country, const struct node *n, struct buf *out, size_t *element) MUST_CHECK;
+enum err value_store(const struct field *f, const char *country, const struct node *n, struct buf *out,
+                     size_t *element) MUST_CHECK;
 /* Appends the JSON text of the stored text under mask number mask of the field
  * (a list: each element). An address under MASK_CITY is "city, region"; what is
  * no string is "***". Takes some 50 to 400 ns, and allocates only to grow out or

@@ -21,7 +21,8 @@ static void raw(const struct field *f, const uint8_t *set, const char *text, siz
 	struct buf out;
 
 	buf_init(&out, 0);
-	need(field_mask((enum field_mask_kind)(set[1] % MASK_COUNT), set[2] % 24, set[3] % 24, text, len, &out) == ERR_OK);
+	need(field_mask((enum field_mask_kind)(set[1] % MASK_COUNT), set[2] % 24, set[3] % 24, text, len, &out) ==
+	     ERR_OK);
 	for (unsigned n = 0; n < NORMALISE_COUNT; n++) {
 		g.normaliser = (enum field_normaliser)n;
 		if (field_normalise(&g, text, len, &out))

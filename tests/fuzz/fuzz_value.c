@@ -79,7 +79,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	f.type = (enum field_type)((data[0] & 0x7f) % TYPE_COUNT);
 	f.list = data[0] & 0x80;
 	f.normaliser = field_default_normaliser(f.type);
-	f.masks[0] = (struct field_mask){.kind = (enum field_mask_kind)(data[1] % MASK_COUNT), .a = data[2], .b = data[3]};
+	f.masks[0] =
+	    (struct field_mask){.kind = (enum field_mask_kind)(data[1] % MASK_COUNT), .a = data[2], .b = data[3]};
 	data += 4;
 	size -= 4;
 	buf_init(&out, 0);

@@ -38,9 +38,9 @@ void text_put(struct buf *out, uint32_t cp);
 
 typedef enum err field_checker(const char *country, const char *text, size_t len, struct buf *out);
 
-field_checker text_check, name_check, date_check, birth_date_check, gender_check; /* personal.c */
-field_checker email_check, url_check, ip_check;                                   /* contact.c */
-field_checker phone_check;                                                        /* phone.c */
+field_checker text_check, name_check, date_check, birth_date_check, gender_check;         /* personal.c */
+field_checker email_check, url_check, ip_check;                                           /* contact.c */
+field_checker phone_check;                                                                /* phone.c */
 field_checker resident_id_check, passport_check, bank_card_check, iban_check, uscc_check; /* identifiers.c */
 
 /* YYYY-MM-DD of the proleptic Gregorian calendar, years 1 to 9999? */

@@ -87,8 +87,9 @@ static const char *trunk_of(const struct country *c)
 
 size_t calling_code_len(const char *digits, size_t len)
 {
-	static const char two_digit[] = "20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 "
-	                                "65 66 81 82 84 86 90 91 92 93 94 95 98 ";
+	static const char two_digit[] =
+	    "20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 "
+	    "65 66 81 82 84 86 90 91 92 93 94 95 98 ";
 	size_t n;
 
 	if (len == 0 || digits[0] == '1' || digits[0] == '7')
@@ -110,7 +111,8 @@ static bool read_digits(const char *text, size_t len, struct number *n)
 			n->plus = true;
 		} else if (is_digit(text[i])) {
 			/* "+44 (0)20 ...": the zero is for callers inside the country. */
-			if (n->plus && text[i] == '0' && i > 0 && i + 1 < len && text[i - 1] == '(' && text[i + 1] == ')')
+			if (n->plus && text[i] == '0' && i > 0 && i + 1 < len && text[i - 1] == '(' &&
+			    text[i + 1] == ')')
 				continue;
 			if (n->len == sizeof n->digits)
 				return false;

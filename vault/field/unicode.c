@@ -172,9 +172,8 @@ static void append_ascii(const char *text, size_t len, bool fold, struct buf *ou
  * so its two halves are called, on memory of ours. */
 enum err text_nfkc(const char *text, size_t len, bool fold, struct buf *out)
 {
-	const utf8proc_option_t options =
-	    (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT |
-	                        (fold ? UTF8PROC_CASEFOLD | UTF8PROC_IGNORE : 0));
+	const utf8proc_option_t options = (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT |
+	                                                      (fold ? UTF8PROC_CASEFOLD | UTF8PROC_IGNORE : 0));
 	utf8proc_int32_t room[128], *points = room;
 	utf8proc_ssize_t n, held = sizeof room / sizeof room[0] - 1;
 	enum err e = ERR_INVALID_VALUE;

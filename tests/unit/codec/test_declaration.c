@@ -82,9 +82,9 @@ static void what_is_not_said_has_a_default(void **state)
 static void a_full_declaration_survives_both_ways(void **state)
 {
 	static const char json[] = "{\"type\":\"bank_card\",\"class\":\"financial\",\"normaliser\":\"none\","
-	                           "\"masks\":[{\"name\":\"stars\",\"kind\":\"stars\"},"
-	                           "{\"name\":\"ends\",\"kind\":\"keep\",\"keep\":[6,4]}],"
-	                           "\"index\":true,\"list\":true,\"retention_days\":365,\"max_length\":19}";
+				   "\"masks\":[{\"name\":\"stars\",\"kind\":\"stars\"},"
+				   "{\"name\":\"ends\",\"kind\":\"keep\",\"keep\":[6,4]}],"
+				   "\"index\":true,\"list\":true,\"retention_days\":365,\"max_length\":19}";
 	struct field f = {.number = 1}, again = {.number = 1};
 	struct buf out;
 
@@ -107,8 +107,9 @@ static void no_retention_is_null(void **state)
 
 	(void)state;
 	assert_read(&f, "{\"type\":\"gender\",\"class\":\"identity\",\"retention_days\":null}");
-	assert_written(&f, "{\"type\":\"gender\",\"class\":\"identity\",\"normaliser\":\"none\",\"masks\":[],\"index\":false,"
-	                   "\"list\":false,\"retention_days\":null,\"max_length\":16}");
+	assert_written(
+	    &f, "{\"type\":\"gender\",\"class\":\"identity\",\"normaliser\":\"none\",\"masks\":[],\"index\":false,"
+		"\"list\":false,\"retention_days\":null,\"max_length\":16}");
 }
 
 static void each_member_is_checked(void **state)
@@ -121,7 +122,8 @@ static void each_member_is_checked(void **state)
 	assert_refused("{\"type\":1,\"class\":\"c\"}", "type");
 	assert_refused("{\"type\":\"text\"}", "class");
 	assert_refused("{\"type\":\"text\",\"class\":1}", "class");
-	assert_refused("{\"type\":\"text\",\"class\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}", "class");
+	assert_refused("{\"type\":\"text\",\"class\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}",
+	               "class");
 	assert_refused("{\"type\":\"text\",\"class\":\"c\",\"normaliser\":\"nfc\"}", "normaliser");
 	assert_refused("{\"type\":\"text\",\"class\":\"c\",\"normaliser\":null}", "normaliser");
 	assert_refused("{\"type\":\"text\",\"class\":\"c\",\"index\":1}", "index");
@@ -143,11 +145,20 @@ static void each_member_of_a_mask_is_checked(void **state)
 	assert_refused("{\"type\":\"text\",\"class\":\"c\",\"masks\":[{\"name\":\"a\"}]}", "kind");
 	assert_refused("{\"type\":\"text\",\"class\":\"c\",\"masks\":[{\"name\":\"a\",\"kind\":\"b\"}]}", "kind");
 	assert_refused("{\"type\":\"text\",\"class\":\"c\",\"masks\":[{\"name\":\"a\",\"kind\":\"keep\"}]}", "keep");
-	assert_refused("{\"type\":\"text\",\"class\":\"c\",\"masks\":[{\"name\":\"a\",\"kind\":\"keep\",\"keep\":[1]}]}", "keep");
-	assert_refused("{\"type\":\"text\",\"class\":\"c\",\"masks\":[{\"name\":\"a\",\"kind\":\"keep\",\"keep\":[1,256]}]}", "keep");
-	assert_refused("{\"type\":\"text\",\"class\":\"c\",\"masks\":[{\"name\":\"a\",\"kind\":\"keep\",\"keep\":[-1,2]}]}", "keep");
-	assert_refused("{\"type\":\"text\",\"class\":\"c\",\"masks\":[{\"name\":\"a\",\"kind\":\"keep\",\"keep\":[null,2]}]}", "keep");
-	assert_refused("{\"type\":\"text\",\"class\":\"c\",\"masks\":[{\"name\":\"a\",\"kind\":\"stars\",\"keep\":[1,2]}]}", "keep");
+	assert_refused(
+	    "{\"type\":\"text\",\"class\":\"c\",\"masks\":[{\"name\":\"a\",\"kind\":\"keep\",\"keep\":[1]}]}", "keep");
+	assert_refused(
+	    "{\"type\":\"text\",\"class\":\"c\",\"masks\":[{\"name\":\"a\",\"kind\":\"keep\",\"keep\":[1,256]}]}",
+	    "keep");
+	assert_refused(
+	    "{\"type\":\"text\",\"class\":\"c\",\"masks\":[{\"name\":\"a\",\"kind\":\"keep\",\"keep\":[-1,2]}]}",
+	    "keep");
+	assert_refused(
+	    "{\"type\":\"text\",\"class\":\"c\",\"masks\":[{\"name\":\"a\",\"kind\":\"keep\",\"keep\":[null,2]}]}",
+	    "keep");
+	assert_refused(
+	    "{\"type\":\"text\",\"class\":\"c\",\"masks\":[{\"name\":\"a\",\"kind\":\"stars\",\"keep\":[1,2]}]}",
+	    "keep");
 	assert_refused("{\"type\":\"text\",\"class\":\"c\",\"masks\":[{},{},{},{},{},{},{}]}", "at most 6");
 }
 
@@ -157,7 +168,8 @@ static void unknown_members_are_refused_and_named_if_they_are_plain(void **state
 	assert_refused("{\"type\":\"text\",\"class\":\"c\",\"indexed\":true}", "no member indexed");
 	assert_refused("{\"type\":\"text\",\"class\":\"c\",\"number\":1}", "no member number");
 	assert_refused("{\"type\":\"text\",\"class\":\"c\",\"a\\nb\":true}", "an unknown member");
-	assert_refused("{\"type\":\"text\",\"class\":\"c\",\"masks\":[{\"name\":\"a\",\"kind\":\"stars\",\"x\":1}]}", "no member x");
+	assert_refused("{\"type\":\"text\",\"class\":\"c\",\"masks\":[{\"name\":\"a\",\"kind\":\"stars\",\"x\":1}]}",
+	               "no member x");
 }
 
 int main(void)

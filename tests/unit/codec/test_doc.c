@@ -55,10 +55,11 @@ static void assert_printed(const char *text, const char *expected)
 static void text_that_is_no_json_is_refused(void **state)
 {
 	static const char *const bad[] = {
-	    "",          " ",         "{",        "}",         "[",          "[1",       "[1,]",     "{\"a\":1,}", "{a:1}",
-	    "{'a':1}",   "{\"a\"}",   "{\"a\":}", "nul",       "True",       "\"a",      "\"a\\\"",  "\"\\x\"",    "\"\\u12\"",
-	    "[1 2]",     "// x\n1",   "1 /* */",  "\"a\nb\"",  "\"a\x01\"",  "01",       "+1",       "1.",         ".5",
-	    "1e",        "0x10",      "-",        "--1",       "\xef\xbb\xbf{}", "[,]",  "{,}",      "{1:2}",      "undefined",
+	    "",        " ",         "{",       "}",         "[",       "[1",       "[1,]",      "{\"a\":1,}",
+	    "{a:1}",   "{'a':1}",   "{\"a\"}", "{\"a\":}",  "nul",     "True",     "\"a",       "\"a\\\"",
+	    "\"\\x\"", "\"\\u12\"", "[1 2]",   "// x\n1",   "1 /* */", "\"a\nb\"", "\"a\x01\"", "01",
+	    "+1",      "1.",        ".5",      "1e",        "0x10",    "-",        "--1",       "\xef\xbb\xbf{}",
+	    "[,]",     "{,}",       "{1:2}",   "undefined",
 	};
 
 	(void)state;
@@ -136,8 +137,10 @@ static void lone_surrogates_are_refused(void **state)
 static void bytes_that_are_no_utf_8_are_refused(void **state)
 {
 	static const char *const bad[] = {
-	    "\"\xff\"", "\"\x80\"", "\"\xc0\x80\"", "\"\xe0\x80\x80\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", "\"\xe5\xbc\"",
-	    "{\"\xff\":1}", "\xff", "[\xe5]",
+	    "\"\xff\"",         "\"\x80\"",         "\"\xc0\x80\"",
+	    "\"\xe0\x80\x80\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"",
+	    "\"\xe5\xbc\"",     "{\"\xff\":1}",     "\xff",
+	    "[\xe5]",
 	};
 
 	(void)state;
@@ -347,15 +350,18 @@ static void unknown_keys_are_found(void **state)
 static void print_is_compact_and_reads_back_the_same(void **state)
 {
 	(void)state;
-	assert_printed(" { \"b\" : [ 1 , null , true , false ] , \"a\" : { } } ", "{\"b\":[1,null,true,false],\"a\":{}}");
-	assert_printed("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0001\\u007f\\u00e9\"", "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\x7f\xc3\xa9\"");
+	assert_printed(" { \"b\" : [ 1 , null , true , false ] , \"a\" : { } } ",
+	               "{\"b\":[1,null,true,false],\"a\":{}}");
+	assert_printed("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0001\\u007f\\u00e9\"",
+	               "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\x7f\xc3\xa9\"");
 	assert_printed("{\"a\\\"b\":[[]]}", "{\"a\\\"b\":[[]]}");
 }
 
 static void reals_keep_their_value_in_the_fewest_digits(void **state)
 {
 	(void)state;
-	assert_printed("[0.1,1.0,-2.50,1e20,1E-7,0.30000000000000004]", "[0.1,1.0,-2.5,1e+20,1e-07,0.30000000000000004]");
+	assert_printed("[0.1,1.0,-2.50,1e20,1E-7,0.30000000000000004]",
+	               "[0.1,1.0,-2.5,1e+20,1e-07,0.30000000000000004]");
 	assert_printed("123456789.123456789", "123456789.12345679");
 	assert_printed("1.7976931348623157e308", "1.7976931348623157e+308");
 	assert_printed("-0.0", "-0.0");
@@ -364,7 +370,8 @@ static void reals_keep_their_value_in_the_fewest_digits(void **state)
 /* Every other parse runs out of memory, so that the long jump is taken beside good parses. */
 static void *parse_many(void *arg)
 {
-	static const char text[] = "{\"a\":[1,2,{\"b\":\"a string of some length, so that its buffer grows\"}],\"c\":true}";
+	static const char text[] =
+	    "{\"a\":[1,2,{\"b\":\"a string of some length, so that its buffer grows\"}],\"c\":true}";
 	size_t *good = arg;
 
 	for (int i = 0; i < 1000; i++) {
@@ -461,27 +468,27 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
-	    cmocka_unit_test(parsed_memory_is_wiped_when_given_back),
+		cmocka_unit_test(parsed_memory_is_wiped_when_given_back),
 #endif
-	    cmocka_unit_test(text_that_is_no_json_is_refused),
-	    cmocka_unit_test(trailing_bytes_are_refused),
-	    cmocka_unit_test(numbers_out_of_range_are_refused),
-	    cmocka_unit_test(duplicate_keys_are_refused_even_behind_escapes),
-	    cmocka_unit_test(a_nul_is_refused_in_strings_and_keys),
-	    cmocka_unit_test(lone_surrogates_are_refused),
-	    cmocka_unit_test(bytes_that_are_no_utf_8_are_refused),
-	    cmocka_unit_test(depth_ends_at_32),
-	    cmocka_unit_test(a_megabyte_of_open_brackets_costs_nothing),
-	    cmocka_unit_test(many_members_do_not_cost_their_square),
-	    cmocka_unit_test(a_small_text_may_not_take_much_memory),
-	    cmocka_unit_test(memory_may_run_out_at_any_point),
-	    cmocka_unit_test(threads_parse_side_by_side),
-	    cmocka_unit_test(values_are_read_by_their_type),
-	    cmocka_unit_test(what_is_absent_or_of_another_type_reads_as_nothing),
-	    cmocka_unit_test(members_come_in_their_order),
-	    cmocka_unit_test(unknown_keys_are_found),
-	    cmocka_unit_test(print_is_compact_and_reads_back_the_same),
-	    cmocka_unit_test(reals_keep_their_value_in_the_fewest_digits),
+		cmocka_unit_test(text_that_is_no_json_is_refused),
+		cmocka_unit_test(trailing_bytes_are_refused),
+		cmocka_unit_test(numbers_out_of_range_are_refused),
+		cmocka_unit_test(duplicate_keys_are_refused_even_behind_escapes),
+		cmocka_unit_test(a_nul_is_refused_in_strings_and_keys),
+		cmocka_unit_test(lone_surrogates_are_refused),
+		cmocka_unit_test(bytes_that_are_no_utf_8_are_refused),
+		cmocka_unit_test(depth_ends_at_32),
+		cmocka_unit_test(a_megabyte_of_open_brackets_costs_nothing),
+		cmocka_unit_test(many_members_do_not_cost_their_square),
+		cmocka_unit_test(a_small_text_may_not_take_much_memory),
+		cmocka_unit_test(memory_may_run_out_at_any_point),
+		cmocka_unit_test(threads_parse_side_by_side),
+		cmocka_unit_test(values_are_read_by_their_type),
+		cmocka_unit_test(what_is_absent_or_of_another_type_reads_as_nothing),
+		cmocka_unit_test(members_come_in_their_order),
+		cmocka_unit_test(unknown_keys_are_found),
+		cmocka_unit_test(print_is_compact_and_reads_back_the_same),
+		cmocka_unit_test(reals_keep_their_value_in_the_fewest_digits),
 	};
 
 	doc_start();

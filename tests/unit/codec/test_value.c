@@ -216,7 +216,8 @@ static void the_list_element_at_fault_is_named(void **state)
 	const struct field f = field_of(TYPE_RESIDENT_ID, true);
 
 	(void)state;
-	assert_refused(&f, "[\"11010519491231002X\",\"440524188001010014\",\"110105194912310021\"]", ERR_CHECK_DIGIT, 2);
+	assert_refused(&f, "[\"11010519491231002X\",\"440524188001010014\",\"110105194912310021\"]", ERR_CHECK_DIGIT,
+	               2);
 }
 
 static void a_list_ends_at_a_hundred(void **state)
@@ -287,7 +288,8 @@ static void an_address_shows_city_and_region(void **state)
 	const struct field stars = masked_field(TYPE_ADDRESS, false, MASK_STARS, 0, 0);
 
 	(void)state;
-	assert_masked(&f, "{\"country\":\"CN\",\"region\":\"浙江\",\"city\":\"杭州\",\"street\":\"文三路 1\"}", "\"杭州, 浙江\"");
+	assert_masked(&f, "{\"country\":\"CN\",\"region\":\"浙江\",\"city\":\"杭州\",\"street\":\"文三路 1\"}",
+	              "\"杭州, 浙江\"");
 	assert_masked(&f, "{\"city\":\"a \\\"b\\\"\"}", "\"a \\\"b\\\"\"");
 	assert_masked(&f, "{\"region\":\"浙江\"}", "\"浙江\"");
 	assert_masked(&f, "{\"street\":\"city\"}", "\"***\"");
@@ -321,10 +323,13 @@ static void a_mask_that_a_field_has_not_is_refused(void **state)
 static void stored_text_that_is_broken_shows_nothing(void **state)
 {
 	static const char *const bad[] = {
-	    "", "\"", "\"abc", "\"abc\\\"", "\"abc\\", "\"abc\"x", "\"a\\qb\"", "\"a\\u0041\"", "\"a\\u00\"", "]", ",", "1,", "{", "[1",
+	    "",           "\"", "\"abc", "\"abc\\\"", "\"abc\\", "\"abc\"x", "\"a\\qb\"", "\"a\\u0041\"",
+	    "\"a\\u00\"", "]",  ",",     "1,",        "{",       "[1",
 	};
-	static const char *const bad_lists[] = {"", "[", "[]", "[\"a\"", "[\"a\",", "[\"a\",]", "[\"a\"]x", "\"a\"", "[\"a\"\"b\"]"};
-	static const char *const bad_addresses[] = {"{", "{}", "{\"city\"", "{\"city\":1}", "{\"city\":\"a\"", "{\"city\":\"a\",}", "\"a\""};
+	static const char *const bad_lists[] = {"",         "[",        "[]",    "[\"a\"",      "[\"a\",",
+	                                        "[\"a\",]", "[\"a\"]x", "\"a\"", "[\"a\"\"b\"]"};
+	static const char *const bad_addresses[] = {
+	    "{", "{}", "{\"city\"", "{\"city\":1}", "{\"city\":\"a\"", "{\"city\":\"a\",}", "\"a\""};
 	const struct field text = masked_field(TYPE_TEXT, false, MASK_KEEP, 1, 1);
 	const struct field list = masked_field(TYPE_TEXT, true, MASK_KEEP, 1, 1);
 	const struct field address = masked_field(TYPE_ADDRESS, false, MASK_CITY, 0, 0);
@@ -337,7 +342,8 @@ static void stored_text_that_is_broken_shows_nothing(void **state)
 	for (size_t i = 0; i < sizeof bad_lists / sizeof bad_lists[0]; i++)
 		assert_int_equal(value_mask(&list, 0, bad_lists[i], strlen(bad_lists[i]), &out), ERR_INTERNAL);
 	for (size_t i = 0; i < sizeof bad_addresses / sizeof bad_addresses[0]; i++)
-		assert_int_equal(value_mask(&address, 0, bad_addresses[i], strlen(bad_addresses[i]), &out), ERR_INTERNAL);
+		assert_int_equal(value_mask(&address, 0, bad_addresses[i], strlen(bad_addresses[i]), &out),
+		                 ERR_INTERNAL);
 	assert_int_equal(out.len, 0);
 	buf_fini(&out);
 }
@@ -367,7 +373,8 @@ static void each_element_has_an_index_form(void **state)
 
 	(void)state;
 	assert_indexed(&email, "\"Zhang.Wei@Example.COM\"", "|zhang.wei@example.com");
-	assert_indexed(&tags, "[\"A  b\",\"\\\"C\\\"\",\"\xe2\x80\x8b\"]", "|a b|\"c\""); /* the last one has nothing to find */
+	assert_indexed(&tags, "[\"A  b\",\"\\\"C\\\"\",\"\xe2\x80\x8b\"]",
+	               "|a b|\"c\""); /* the last one has nothing to find */
 }
 
 static void an_error_of_the_callback_stops_the_walk(void **state)
@@ -406,10 +413,14 @@ static void what_was_stored_stores_the_same_again(void **state)
 		enum field_type type;
 		const char *json;
 	} samples[] = {
-	    {TYPE_PHONE, "\"010-6234 5678\""},    {TYPE_BANK_CARD, "\"4111-1111-1111-1111\""},
-	    {TYPE_IBAN, "\"gb82 west 1234 5698 7654 32\""}, {TYPE_IP, "\"2001:DB8:0:0::1\""},
-	    {TYPE_RESIDENT_ID, "\"11010519491231002x\""}, {TYPE_TEXT, "\"\\ud83d\\ude00 \\/\""},
-	    {TYPE_ADDRESS, "{\"city\":\"x\",\"country\":\"CN\"}"}, {TYPE_JSON, "{\"b\":0.1,\"a\":[1e3]}"},
+	    {TYPE_PHONE, "\"010-6234 5678\""},
+	    {TYPE_BANK_CARD, "\"4111-1111-1111-1111\""},
+	    {TYPE_IBAN, "\"gb82 west 1234 5698 7654 32\""},
+	    {TYPE_IP, "\"2001:DB8:0:0::1\""},
+	    {TYPE_RESIDENT_ID, "\"11010519491231002x\""},
+	    {TYPE_TEXT, "\"\\ud83d\\ude00 \\/\""},
+	    {TYPE_ADDRESS, "{\"city\":\"x\",\"country\":\"CN\"}"},
+	    {TYPE_JSON, "{\"b\":0.1,\"a\":[1e3]}"},
 	};
 	struct buf once, twice;
 	size_t element;
