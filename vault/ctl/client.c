@@ -170,16 +170,25 @@ static bool set_up_request(struct transfer *t, const struct client_settings *s)
 	       !curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->error);
 }
 
-static const char *hint(CURLcode code)
+static void explain(const struct transfer *t, CURLcode code, struct buf *why)
 {
+	const char *reason = t->error[0] ? t->error : curl_easy_strerror(code);
+	long status = 0;
+
+	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
 	switch ((int)code) {
-	case CURLE_COULDNT_CONNECT: return "; is vaultd running there?";
-	case CURLE_PEER_FAILED_VERIFICATION: return "; is --ca the CA of this vault, and the address one of its names?";
-	/* Under TLS 1.3 a refused client sees its handshake succeed and then the end. */
+	case CURLE_COULDNT_CONNECT: buf_printf(why, "%s; is vaultd running there?", reason); break;
+	case CURLE_PEER_FAILED_VERIFICATION:
+		buf_printf(why, "%s; is --ca the CA of this vault, and the address one of its names?", reason);
+		break;
+	/* Under TLS 1.3 a refused client sees its handshake succeed and then the end, in one of these ways. */
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
-	case CURLE_GOT_NOTHING: return "; does the vault accept this client certificate?";
-	default: return "";
+	case CURLE_GOT_NOTHING:
+		buf_printf(why, "the connection was closed%s (%s)",
+		           status ? " in the middle of the reply" : "; does the vault accept this client certificate?", reason);
+		break;
+	default: buf_text(why, reason); break;
 	}
 }
 
@@ -201,12 +210,14 @@ static bool perform(struct transfer *t, const struct client_settings *s, struct 
 {
 	const CURLcode code = curl_easy_perform(t->curl);
 
-	if (t->too_large)
+	if (t->too_large) {
 		buf_text(why, "the reply is larger than vaultctl takes");
-	else if (t->silent)
+	} else if (t->silent) {
 		buf_printf(why, "%s: the vault was silent for %ld s", s->url, s->timeout_s);
-	else if (code != CURLE_OK && !t->ended)
-		buf_printf(why, "%s: %s%s", s->url, t->error[0] ? t->error : curl_easy_strerror(code), hint(code));
+	} else if (code != CURLE_OK && !t->ended) {
+		buf_printf(why, "%s: ", s->url);
+		explain(t, code, why);
+	}
 	if (t->too_large || (code != CURLE_OK && !t->ended))
 		return false;
 	read_reply_headers(t);
