@@ -26,6 +26,8 @@ bool text_is_han(uint32_t cp);
  * 29, so that marks stay with their base. 1 at a byte that is no UTF-8; 0 only
  * where text is empty. */
 size_t text_character(const char *text, size_t len);
+/* Printable ASCII only, where each byte is a character? */
+bool text_is_plain(const char *text, size_t len);
 /* Appends NFKC_Casefold (fold) or NFKC of the text. ERR_INVALID_VALUE, ERR_MEMORY. */
 enum err text_nfkc(const char *text, size_t len, bool fold, struct buf *out) MUST_CHECK;
 uint32_t text_upper(uint32_t cp);

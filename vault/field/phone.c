@@ -159,13 +159,28 @@ static bool chinese(const char *digits, size_t len)
 	return len >= 9 && len <= 11 && digits[0] != '0';
 }
 
+/* In the plans of these three no national number begins with a zero, so one
+ * behind the calling code is a trunk zero: "+86 010 ...", "+44 020 ...". */
+static bool stray_zero(const struct number *n)
+{
+	return starts(n, "860") || starts(n, "440") || starts(n, "490");
+}
+
+static void drop_stray_zero(struct number *n)
+{
+	if (!stray_zero(n))
+		return;
+	memmove(n->digits + 2, n->digits + 3, n->len - 3);
+	n->len--;
+}
+
 static bool plausible(const struct number *n)
 {
 	const size_t code = calling_code_len(n->digits, n->len);
 	const char *national = n->digits + code;
 	const size_t len = n->len - code;
 
-	if (n->len < DIGITS_MIN || n->len > DIGITS_MAX || n->digits[0] == '0')
+	if (n->len < DIGITS_MIN || n->len > DIGITS_MAX || n->digits[0] == '0' || stray_zero(n))
 		return false;
 	if (starts(n, "1"))
 		return len == 10 && national[0] >= '2';
@@ -196,16 +211,6 @@ static bool add_calling_code(struct number *n, const struct country *home)
 		n->digits[i] = code[code_len - 1 - i];
 	n->len += code_len;
 	return true;
-}
-
-/* "+86 010 ...", "+44 020 ...": a trunk zero that has no place after the calling
- * code. In the plans of these three no national number begins with one. */
-static void drop_stray_zero(struct number *n)
-{
-	if (starts(n, "860") || starts(n, "440") || starts(n, "490")) {
-		memmove(n->digits + 2, n->digits + 3, n->len - 3);
-		n->len--;
-	}
 }
 
 enum err phone_check(const char *country, const char *text, size_t len, struct buf *out)
