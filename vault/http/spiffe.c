@@ -21,12 +21,13 @@ static bool is_path_char(char c)
 	return is_domain_char(c) || (c >= 'A' && c <= 'Z');
 }
 
+/* Stricter than the standard: no empty label, for a domain is also a file's name here. */
 bool spiffe_domain_valid(const char *domain, size_t len)
 {
-	if (len == 0 || len > SPIFFE_DOMAIN_MAX)
+	if (len == 0 || len > SPIFFE_DOMAIN_MAX || domain[len - 1] == '.')
 		return false;
 	for (size_t i = 0; i < len; i++)
-		if (!is_domain_char(domain[i]))
+		if (!is_domain_char(domain[i]) || (domain[i] == '.' && (i == 0 || domain[i - 1] == '.')))
 			return false;
 	return true;
 }

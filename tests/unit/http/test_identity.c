@@ -34,7 +34,8 @@ static void what_is_no_spiffe_id_is_refused(void **state)
 	static const char *const bad[] = {"", "spiffe://", "spiffe:///a", "spiffe://a", "spiffe://a/", "spiffe://a//b", "spiffe://a/b/",
 					  "spiffe://a/./b", "spiffe://a/..", "spiffe://A/b", "SPIFFE://a/b", "spiffe://a/b?c", "spiffe://a/b#c",
 					  "spiffe://a:1/b", "spiffe://u@a/b", "spiffe://a/b%20", "spiffe://a/b c", "http://a/b", " spiffe://a/b",
-					  "spiffe://a/\xc3\xa9"};
+					  "spiffe://a/\xc3\xa9", "spiffe://../b",
+					  "spiffe://.a/b", "spiffe://a./b", "spiffe://a..c/b"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
