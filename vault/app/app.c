@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "crypto/secret.h"
 #include "vault/app/batch.h"
 #include "vault/app/follow.h"
 
@@ -95,6 +96,8 @@ enum err app_start(const struct config *config, struct app **out, struct buf *wh
 	pthread_mutex_init(&app->snapshot_lock, NULL);
 	name_node(app);
 	e = keyring_open(config->keyring, config->root_key, &app->keyring, why);
+	if (!e)
+		e = secret_random(app->request_seed, sizeof app->request_seed);
 	if (!e)
 		e = queue_new((size_t)config->queue_limit, &app->single);
 	if (!e)

@@ -47,13 +47,19 @@ bool batch_claim(struct batch *b, const struct req *r, uint64_t space, int64_t t
 	return true;
 }
 
+static void forget_customers(struct batch *b)
+{
+	arena_fini(&b->arena);
+	seal_forget(b->sealer);
+	b->in_use = NULL;
+}
+
 static void batch_clear(struct batch *b)
 {
 	reads_reset(b->reads);
 	writes_reset(b->writes);
 	audit_segment_reset(&b->segment);
-	arena_fini(&b->arena);
-	seal_forget(b->sealer);
+	forget_customers(b);
 	b->n_claims = 0;
 	b->change = false;
 }
@@ -329,8 +335,7 @@ static enum batch_end run(void *state, struct db *db, struct executor_job **jobs
 	if (*e)
 		return sent && db_cause(db) == DB_LOST ? BATCH_IN_DOUBT : BATCH_FAILED;
 	note_committed(b);
-	arena_fini(&b->arena);
-	seal_forget(b->sealer);
+	forget_customers(b);
 	return BATCH_COMMITTED;
 }
 

@@ -12,6 +12,7 @@
 #include "vault/app/req_int.h"
 
 struct claim;
+struct customer;
 
 struct batch {
 	struct app *app;
@@ -19,6 +20,7 @@ struct batch {
 	struct snapshot *snapshot;
 	struct db *db; /* solo operations may run statements on it, inside the transaction */
 	struct sealer *sealer;
+	const struct customer *in_use; /* whose key the sealer holds; NULL: another */
 	struct tokens *tokens;
 	struct blind *blind;
 	struct mac *audit_mac;

@@ -6,7 +6,6 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "crypto/secret.h"
 #include "vault/app/follow.h"
 
 #include <assert.h>
@@ -131,15 +130,20 @@ static enum err take_trace(struct req *r, const struct req_head *h)
 	return ERR_OK;
 }
 
+/* An id to find a line by, no secret: random once a process, then counted. */
 static void make_request_id(struct req *r)
 {
-	uint8_t bytes[12];
-	size_t at = 0;
+	static const char digits[] = "0123456789abcdef";
+	const uint64_t count = atomic_fetch_add_explicit(&r->app->requests, 1, memory_order_relaxed) ^ r->app->request_seed[1];
+	uint64_t bits = r->app->request_seed[0];
 
-	if (secret_random(bytes, sizeof bytes))
-		memset(bytes, 0, sizeof bytes); /* an id to find a line by, no secret */
-	for (size_t i = 0; i < sizeof bytes; i++)
-		at += (size_t)snprintf(r->request_id + at, sizeof r->request_id - at, "%02x", bytes[i]);
+	for (size_t i = 0; i < 24; i++) {
+		if (i == 8)
+			bits = count;
+		r->request_id[i] = digits[bits & 15];
+		bits >>= 4;
+	}
+	r->request_id[24] = 0;
 }
 
 static enum err copy_header(struct req *r, const struct req_head *h, const char *header, size_t most, const char **out)

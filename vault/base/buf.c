@@ -73,29 +73,6 @@ uint8_t *buf_reserve(struct buf *b, size_t more)
 	return b->data ? b->data + b->len : NULL;
 }
 
-void buf_append(struct buf *b, const void *bytes, size_t len)
-{
-	uint8_t *at;
-
-	if (len == 0)
-		return;
-	at = buf_reserve(b, len);
-	if (!at)
-		return;
-	memcpy(at, bytes, len);
-	b->len += len;
-}
-
-void buf_byte(struct buf *b, uint8_t byte)
-{
-	buf_append(b, &byte, 1);
-}
-
-void buf_text(struct buf *b, const char *text)
-{
-	buf_append(b, text, strlen(text));
-}
-
 void buf_u16(struct buf *b, uint16_t v)
 {
 	const uint8_t bytes[2] = {(uint8_t)(v >> 8), (uint8_t)v};

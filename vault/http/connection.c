@@ -28,11 +28,19 @@ struct connection *connection_of(struct MHD_Connection *mhd)
 static ssize_t pull(gnutls_transport_ptr_t ptr, void *out, size_t room)
 {
 	struct connection *c = ptr;
-	const ssize_t got = recv(c->fd, out, room, 0);
+	const enum phase phase = connection_phase(c);
+	ssize_t got;
 
+	/* MHD reads once after each resume, and where the client has closed its half meanwhile, it would
+	 * drop the reply. Nothing needs to be read before the reply has left. */
+	if (phase == PHASE_WAITING || phase == PHASE_REPLY) {
+		errno = EAGAIN;
+		return -1;
+	}
+	got = recv(c->fd, out, room, 0);
 	if (got > 0) {
 		c->spoke = true;
-		if (connection_phase(c) == PHASE_IDLE)
+		if (phase == PHASE_IDLE)
 			connection_move(c, PHASE_HEADER, c->server->header_ms);
 	}
 	return got;

@@ -334,6 +334,24 @@ static void a_client_that_leaves_in_mid_request_ends_it(void **state)
 	wait_for(&s->ended, begun + 2);
 }
 
+static void a_client_that_closes_its_half_still_gets_its_reply(void **state)
+{
+	struct service *s = *state;
+	struct client *c = client_open(&s->pki, s->port, "client");
+	struct reply r;
+
+	assert_true(client_send(c, "GET /slow?n=200 HTTP/1.1\r\nHost: l\r\n\r\n"));
+	usleep(50000); /* it waits for its handler by now */
+	must(gnutls_bye(c->session, GNUTLS_SHUT_WR));
+	shutdown(c->fd, SHUT_WR);
+	r = client_read(c);
+	assert_int_equal(r.status, 200);
+	assert_string_equal(r.body, "later");
+	reply_free(&r);
+	assert_int_equal(client_drain(c), 0);
+	client_free(c);
+}
+
 struct load {
 	struct service *s;
 	int ok;
@@ -391,6 +409,7 @@ int main(void)
 		cmocka_unit_test(garbage_is_refused),
 		cmocka_unit_test(a_head_too_large_is_refused_with_431_or_414),
 		cmocka_unit_test(a_client_that_leaves_in_mid_request_ends_it),
+		cmocka_unit_test(a_client_that_closes_its_half_still_gets_its_reply),
 		cmocka_unit_test(many_connections_at_once_lose_nothing),
 	};
 

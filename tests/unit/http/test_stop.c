@@ -51,10 +51,10 @@ static void requests_in_flight_are_answered_and_idle_connections_closed(void **s
 	service_prepare(&s);
 	service_start(&s);
 	idle = client_open(&s.pki, s.port, "client");
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < 20; i++)
 		flights[i] = client_open(&s.pki, s.port, "client");
-		assert_true(client_send(flights[i], "GET /slow?n=600 HTTP/1.1\r\nHost: l\r\n\r\n"));
-	}
+	for (int i = 0; i < 20; i++)
+		assert_true(client_send(flights[i], "GET /slow?n=1000 HTTP/1.1\r\nHost: l\r\n\r\n"));
 	wait_for(&s.begun, 20);
 	pthread_create(&thread, NULL, stop, &st);
 	usleep(200000);

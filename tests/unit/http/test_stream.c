@@ -89,6 +89,7 @@ static void a_silent_stream_costs_no_cpu_and_sends_a_newline_after_fifteen_secon
 	used = cpu_us() - before;
 	assert_in_range((clock_mono_us() - start) / 1000, 14900, 15500);
 	assert_int_equal(atomic_load(&s->unparked), unparked + 1);
+	print_message("%lld us of CPU\n", (long long)used);
 	if (used > 50000)
 		fail_msg("%lld us of CPU in fifteen silent seconds", (long long)used);
 	/* And it still wakes for a line. */
