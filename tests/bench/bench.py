@@ -102,7 +102,7 @@ class Bench:
         self.client = Client(str(self.vault.certs), str(e2e.folder() / "customers"))
         note(f"seeding {self.o.customers} customers")
         self.client.seed(self.vault.port, self.o.customers)
-        self.select = peers.Pgbench(str(cluster.bin), cluster.superuser_url)
+        self.select = peers.Pgbench(str(cluster.bin), cluster.superuser_url, str(cluster.data))
         cluster.sql("VACUUM ANALYZE")
         cluster.sql("CHECKPOINT")
 
