@@ -20,14 +20,18 @@ die() { echo "cluster: $*" >&2; exit 1; }
 command=$1
 mkdir -p "$2"
 folder=$(cd "$2" && pwd -P)
+python=/usr/bin/python3 # Debian's own: one in front of it in PATH may be a slow wrapper
+[ -x $python ] || python=python3
 
-server_bin() { # newest version, at least 15
+server_bin() { # Debian's newest version, else the one that pg_config knows
 	local bin best=
-	bin=$(pg_config --bindir 2>/dev/null || true)
-	[ -n "$bin" ] && [ -x "$bin/initdb" ] && best=$bin
 	for bin in $(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V); do
 		[ -x "$bin/initdb" ] && [ -x "$bin/postgres" ] && best=$bin
 	done
+	if [ -z "$best" ]; then
+		bin=$(pg_config --bindir 2>/dev/null || true)
+		[ -n "$bin" ] && [ -x "$bin/initdb" ] && best=$bin
+	fi
 	[ -n "$best" ] || die "PostgreSQL's server programs are not installed"
 	echo "$best"
 }
@@ -41,7 +45,7 @@ as_server() { # runs a command as the user that the server runs as
 }
 
 free_port() { # below the ephemeral range, so that no outgoing connection takes it between two starts
-	python3 - <<-'P'
+	"$python" - <<-'P'
 		import random, socket
 		for _ in range(200):
 		    port = random.randint(20000, 31999)
@@ -187,13 +191,16 @@ launch() { # a server killed the hard way may leave workers for a moment, which 
 	die "PostgreSQL does not start; its log is $base/log (tried $attempt times)"
 }
 
-running() {
+running() { # asks /proc, not pg_ctl: a server killed the hard way is a zombie until its parent looks, which pg_ctl takes for alive
 	local pid state
-	[ -d "$data" ] && as_server "$bin/pg_ctl" status -D "$data" >/dev/null 2>&1 || return 1
-	# A server killed the hard way is a zombie until its parent looks, and both pg_ctl and a new server take that for alive.
-	pid=$(head -1 "$data/postmaster.pid")
+	pid=$(head -1 "$data/postmaster.pid" 2>/dev/null) && [ -n "$pid" ] || return 1
 	state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$pid/status" 2>/dev/null || true)
-	[ "$state" != Z ] || { rm -f "$data/postmaster.pid"; return 1; }
+	if [ "$state" = Z ]; then # a new server would take it for alive, too
+		rm -f "$data/postmaster.pid"
+		return 1
+	fi
+	# The number may belong to another program after a crash; the server's working folder is its data.
+	[ "$(readlink "/proc/$pid/cwd" 2>/dev/null || true)" = "$(readlink -f "$data")" ]
 }
 
 superuser() { PGPASSFILE=$folder/passfile "$bin/psql" -XqAt -v ON_ERROR_STOP=1 -h "$sockets" -p "$port" -U postgres "$@"; }
@@ -222,8 +229,15 @@ start() {
 }
 
 stop() {
+	local pid deadline
 	if running; then
-		as_server "$bin/pg_ctl" stop -s -w -t 60 -m fast -D "$data"
+		pid=$(head -1 "$data/postmaster.pid")
+		kill -INT "$pid" # a fast stop
+		deadline=$((SECONDS + 60))
+		while running; do
+			[ "$SECONDS" -lt "$deadline" ] || die "PostgreSQL (process $pid) did not stop within 60 s"
+			sleep 0.05
+		done
 	fi
 	if [ -s "$folder/socket_folder" ]; then
 		rm -rf "$(cat "$folder/socket_folder")"

@@ -6,7 +6,7 @@
 #   vault.sh down    stops what up started
 #   vault.sh status  exit 0 if vaultd runs
 #
-# All state lies in var/ and stays. VAULT_DATABASE_URL (with VAULT_MIGRATE_URL) uses a PostgreSQL that is there already;
+# All state lies in var/ (STATE_FOLDER) and stays. VAULT_DATABASE_URL (with VAULT_MIGRATE_URL) uses a PostgreSQL that is there already;
 # VAULT_LISTEN_PORT and VAULT_OPERATIONS_PORT set the ports.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,16 +15,19 @@ die() { echo "vault: $*" >&2; exit 1; }
 command=${1:-}
 vaultd=build/release/vaultd
 vaultctl=build/release/vaultctl
-pg=var/pg
-log=var/vaultd.log
+state=${STATE_FOLDER:-var}
+pg=$state/pg
+log=$state/vaultd.log
+python=/usr/bin/python3 # Debian's own: one in front of it in PATH may be a slow wrapper
+[ -x $python ] || python=python3
 address=${VAULT_LISTEN_ADDRESS:-127.0.0.1}
 port=${VAULT_LISTEN_PORT:-8443}
 operations=${VAULT_OPERATIONS_PORT:-9443}
 pid=
 
 running() { # sets pid
-	[ -s var/vaultd.pid ] || return 1
-	pid=$(cat var/vaultd.pid)
+	[ -s "$state/vaultd.pid" ] || return 1
+	pid=$(cat "$state/vaultd.pid")
 	# The number may have gone to another program since.
 	[[ $(readlink "/proc/$pid/exe" 2>/dev/null || true) == "$PWD/$vaultd"* ]]
 }
@@ -40,7 +43,7 @@ check_ports() {
 
 build() {
 	# Without what an outer make hands on: this is a make of its own.
-	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u VARIANT make -s -j"$(nproc)" all >var/build.log 2>&1 || { tail -30 var/build.log >&2; die "the build failed; all of its output is in var/build.log"; }
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u VARIANT make -s -j"$(nproc)" all >"$state/build.log" 2>&1 || { tail -30 "$state/build.log" >&2; die "the build failed; all of its output is in $state/build.log"; }
 }
 
 database() { # sets database_url and migrate_url
@@ -59,37 +62,39 @@ database() { # sets database_url and migrate_url
 }
 
 configure() { # as a file, so that vaultctl and a vaultd started by hand find the same
-	(umask 077 && cat >var/vault.conf.new) <<-C
+	(umask 077 && cat >"$state/vault.conf.new") <<-C
 		# Written by \`make run\` and \`make up\`. The environment wins over this file.
 		VAULT_DATABASE_URL="$database_url"
 		VAULT_LISTEN_ADDRESS=$address
 		VAULT_LISTEN_PORT=$port
 		VAULT_OPERATIONS_PORT=$operations
+		VAULT_KEYRING=${VAULT_KEYRING:-$state/keys/keyring}
+		VAULT_ROOT_KEY=${VAULT_ROOT_KEY:-$state/keys/root}
 	C
-	mv var/vault.conf.new var/vault.conf
+	mv "$state/vault.conf.new" "$state/vault.conf"
 }
 
 prepare() {
-	mkdir -p var/keys
-	chmod 0700 var/keys
+	mkdir -p "$state/keys"
+	chmod 0700 "$state/keys"
 	build
 	check_ports
-	sh certs/dev-ca.sh >var/pki.log 2>&1 || { cat var/pki.log >&2; die "the development certificates could not be made"; }
+	sh certs/dev-ca.sh >"$state/pki.log" 2>&1 || { cat "$state/pki.log" >&2; die "the development certificates could not be made"; }
 	database
 	configure
-	if [ ! -e "${VAULT_KEYRING:-var/keys/keyring}" ]; then
-		"$vaultctl" key init --config var/vault.conf
+	if [ ! -e "${VAULT_KEYRING:-$state/keys/keyring}" ]; then
+		"$vaultctl" key init --config "$state/vault.conf"
 	fi
 	# In the environment: a password would be seen in the list of processes otherwise.
-	VAULT_MIGRATE_URL=$migrate_url "$vaultctl" migrate --config var/vault.conf
+	VAULT_MIGRATE_URL=$migrate_url "$vaultctl" migrate --config "$state/vault.conf"
 }
 
 launch() {
 	[ ! -e "$log" ] || mv "$log" "$log.1"
 	# A session of its own: Ctrl-C is for this script, which stops vaultd in order.
-	env -u VAULT_MIGRATE_URL setsid "$vaultd" --config var/vault.conf </dev/null >"$log" 2>&1 &
+	env -u VAULT_MIGRATE_URL setsid "$vaultd" --config "$state/vault.conf" </dev/null >"$log" 2>&1 &
 	pid=$!
-	echo "$pid" >var/vaultd.pid
+	echo "$pid" >"$state/vaultd.pid"
 	local deadline=$((SECONDS + 30))
 	until curl -fs -o /dev/null --max-time 2 "http://127.0.0.1:$operations/readyz"; do
 		if ! kill -0 "$pid" 2>/dev/null; then
@@ -108,7 +113,7 @@ launch() {
 sample() {
 	local at=$address
 	[ "$at" != 0.0.0.0 ] || at=127.0.0.1
-	DATABASE_URL=$database_url python3 .dev/sample.py "$1" --url "https://$at:$port" --certs certs/dev --mark var/sample.loading
+	DATABASE_URL=$database_url "$python" .dev/sample.py start --url "https://$at:$port" --certs certs/dev --mark "$state/sample.loading"
 }
 
 stop_vaultd() {
@@ -125,7 +130,7 @@ stop_vaultd() {
 			sleep 0.05
 		done
 	fi
-	rm -f var/vaultd.pid
+	rm -f "$state/vaultd.pid"
 }
 
 stop_all() {
@@ -144,13 +149,13 @@ give_up() { # on any exit but a good one of up: nothing of ours stays behind
 }
 
 start_all() {
-	mkdir -p var
+	mkdir -p "$state"
 	trap give_up EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	prepare
 	launch
-	sample load
+	sample
 }
 
 case $command in
@@ -158,11 +163,10 @@ run)
 	! running || die "it runs already in the background (process $pid); 'make down' stops it"
 	start_all
 	echo "vault: https://127.0.0.1:$port, operations on http://127.0.0.1:$operations, log in $log"
-	sample tour
-	echo 'vault: Ctrl-C stops all of it; data stays in var/'
+	trap 'exit 0' INT TERM
+	echo 'vault: Ctrl-C stops all of it; data stays in '"$state/"
 	tail -n 0 -F "$log" 2>/dev/null &
 	follower=$!
-	trap 'exit 0' INT TERM
 	wait "$pid" || die "vaultd ended by itself (exit $?); see $log"
 	die "vaultd ended by itself; see $log"
 	;;
@@ -175,10 +179,9 @@ up)
 	start_all
 	trap - EXIT
 	echo "vault: up at https://127.0.0.1:$port (process $pid), log in $log"
-	sample tour
 	;;
 down)
-	mkdir -p var
+	mkdir -p "$state"
 	stop_all
 	;;
 status) running ;;

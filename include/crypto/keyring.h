@@ -4,7 +4,9 @@
  *
  * The file is replaced atomically (temporary file, fsync, rename, fsync of the
  * folder), so kill -9 at any moment leaves the old or the new one whole.
- * Owner and mode (0400 or 0600, not a link) of both files are checked. A
+ * Both files must be regular (no link), of mode 0400 or 0600, and belong to the
+ * effective user or root; so must their folder, in which nobody else may write
+ * unless it is sticky. A file system without flock() on folders is refused. A
  * keyring in memory is immutable and lives in secret memory; safe to read
  * from any thread. */
 #ifndef CRYPTO_KEYRING_H
@@ -40,7 +42,9 @@ struct keyring;
 
 /* Makes a new root key file (mode 0400) and keyring file (mode 0600) with
  * epoch 1 active and index bits for expected_customers. Refuses to touch a
- * file that exists: ERR_CONFLICT. why gets one line on any error. */
+ * file that exists: ERR_CONFLICT. why gets one line (without a newline) on any
+ * error. Does not make folders. Death between the two files leaves a root key
+ * alone, which is to be removed by hand. */
 enum err keyring_init(const char *keyring_path, const char *root_path, uint64_t expected_customers,
                       struct buf *why) MUST_CHECK;
 /* Opens; ERR_IO, ERR_KEYRING (mode, owner, damaged, wrong root) with one line in why. Owner: caller. */

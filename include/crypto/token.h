@@ -4,8 +4,10 @@
  * cus and tok are one AES-256 block under a key of (audience, token epoch)
  * over {customer 64, subject 16, token generation 16, constant 32}; rec is
  * AES-SIV (RFC 5297) over {customer 64, kind 16, generation 16, item 64}.
- * Text is bech32m (BIP-350) whose first symbol carries the epoch mod 32. A
- * guess opens with 2^-96 at most. No table, nothing to store.
+ * Text is bech32m (BIP-350) whose first symbol carries the epoch mod 32. The
+ * constant is another one in cus and in tok. A guess of a block opens with 2^-32,
+ * and then points to a given customer with 2^-64: 2^-96 in all; a guessed rec
+ * opens with 2^-128. No table, nothing to store.
  *
  * A struct tokens belongs to one thread. It keeps a few audiences' keys ready. */
 #ifndef CRYPTO_TOKEN_H
@@ -45,11 +47,12 @@ enum err token_decode(const char *text, size_t len, struct token_text *out) MUST
 /* master: KEYRING_TOKEN; borrowed for the life of the object. */
 enum err tokens_new(const uint8_t master[static 32], struct tokens **out) MUST_CHECK;
 void tokens_free(struct tokens *t);
-/* Opens under the key of (audience, epoch); the caller has checked that
- * epoch mod 32 is the text's symbol. ERR_NOT_FOUND: this key did not make it. */
+/* Opens under the key of (audience, epoch). ERR_NOT_FOUND: this key did not make
+ * it, or the text's symbol is not epoch mod 32; out then holds the type alone. */
 enum err token_open(struct tokens *t, uint16_t audience, uint32_t epoch, const struct token_text *text,
                     struct token_target *out) MUST_CHECK;
-/* Writes the text with a NUL; *len gets its length without. */
+/* Writes the text with a NUL; *len gets its length without. ERR_INTERNAL: a
+ * TOKEN_CUSTOMER with a subject. */
 enum err token_write(struct tokens *t, uint16_t audience, uint32_t epoch, const struct token_target *target,
                      char out[static TOKEN_TEXT_MAX], size_t *len) MUST_CHECK;
 

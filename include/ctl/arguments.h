@@ -27,7 +27,7 @@ enum ctl_exit {
 	X(AS,      "as",      "NAME",    NULL,                "For development: certs/dev/NAME.pem, NAME.key and ca.pem.") \
 	X(PURPOSE, "purpose", "NAME",    "VAULT_PURPOSE",     "Why the data is asked for; sent as X-Purpose and recorded.") \
 	X(TICKET,  "ticket",  "ID",      NULL,                "The case that this belongs to; sent as X-Ticket and recorded.") \
-	X(TIMEOUT, "timeout", "SECONDS", NULL,                "Give up after this time, 1 to 3600; default 30.") \
+	X(TIMEOUT, "timeout", "SECONDS", NULL,                "Give up after this time, 1 to 3600; default 30. audit tail: after this time without a sign of life; default 60.") \
 	X(JSON,    "json",    NULL,      NULL,                "Print the vault's JSON instead of a table.") \
 	X(HELP,    "help",    NULL,      NULL,                "Show help; after a command, its help.") \
 	X(VERSION, "version", NULL,      NULL,                "Show the version.")

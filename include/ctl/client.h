@@ -15,7 +15,7 @@ struct client_settings {
 	const char *url; /* "https://HOST:PORT", a path after it is kept as a prefix */
 	const char *cert, *key, *ca;
 	const char *purpose, *ticket; /* or NULL */
-	long timeout_s;
+	long timeout_s; /* for all of a request; of a stream: for its silence */
 };
 
 struct client_request {
@@ -24,7 +24,7 @@ struct client_request {
 	const void *body;     /* JSON, or NULL */
 	size_t body_len;
 	const char *idempotency_key; /* or NULL */
-	/* Set: the reply's body is a stream, without timeout; each line that is not
+	/* Set: the reply's body is a stream; each line that is not
 	 * empty goes here as it comes, NUL behind it. False ends the request. */
 	bool (*line)(void *ctx, const char *line, size_t len);
 	void *ctx;

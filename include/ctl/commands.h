@@ -52,6 +52,8 @@ bool input_is_customer(const char *text);
 bool input_number(const char *text, long least, long most, long *out);
 /* Writes a finished text to standard output: CTL_OK, or CTL_SERVER where that failed. */
 int output(const struct buf *text);
+/* Tells on standard error that another page is there. */
+void tell_more(const char *cursor, size_t len);
 /* "error: ..." on standard error; returns code. */
 int complain(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -17,10 +17,11 @@ void show_rows(const struct node *rows, const char *key_heading, const char *con
 /* Any object: its plain members as "name  value" lines, then each member that
  * holds objects as a table. */
 void show_object(const struct node *object, struct buf *out);
-/* One line of an audit record, columns apart by two spaces, "-" for none. */
+/* A table of audit records: time, id, actor, operation, purpose, outcome, code,
+ * asked, given; the latter as "plain(1,4) masked:email(2)", by field numbers. */
+void show_records(const struct node *records, struct buf *out);
+/* One of them as a line, columns apart by two spaces, "-" for none. */
 void show_record_line(const struct node *record, struct buf *out);
-/* Members of an audit record that are shown, NULL-ended. */
-extern const char *const show_record_columns[];
 
 /* The line for standard error of a refused request: "error: CODE: text (request
  * ID)", then a line each of errors[] and complaints[]. doc_root may be NULL: the

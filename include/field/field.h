@@ -47,8 +47,8 @@ enum field_type {
 
 /*    id             name      meaning; a and b are its numbers */
 #define FIELD_MASK_LIST(X)                                                                                              \
-	X(MASK_STARS,    "stars")  /* every character starred, length shown as 3 */                                        \
-	X(MASK_KEEP,     "keep")   /* first a and last b characters kept, "****" between */                                \
+	X(MASK_STARS,    "stars")  /* ***, whatever the length */                                                          \
+	X(MASK_KEEP,     "keep")   /* first a and last b characters, "****" between; of a text no longer than a + b: **** */  \
 	X(MASK_EMAIL,    "email")  /* z***@example.com */                                                                  \
 	X(MASK_PHONE,    "phone")  /* 138****1234 for a Chinese mobile; else country code and last four */                 \
 	X(MASK_NAME,     "name")   /* 张*, 张*明; Western: J*** S**** */                                                    \
@@ -112,9 +112,12 @@ uint32_t field_max_len(const struct field *f);
 /* Name of a field, class, purpose, kind: [a-z][a-z0-9_]{0,46} */
 bool field_name_valid(const char *name);
 
-/* Is the declaration itself sound (mask fits type, index allowed for type: not
- * for gender, boolean, json, address, birth_date's like with few distinct
- * values)? why gets a line. ERR_DICTIONARY. */
+/* Is the declaration itself sound: do masks and normaliser fit the type, are
+ * masks few, named apart and weakest first as far as they can be compared, does
+ * a keep mask leave enough hidden, is an index allowed (not for types with few
+ * distinct values: date, birth_date, gender, integer, boolean; nor address and
+ * json)? Looks at all members but number and versions. why gets a line, which
+ * holds no more than what the declaration says. ERR_DICTIONARY. */
 enum err field_declaration_check(const struct field *f, struct buf *why) MUST_CHECK;
 
 /* Checks one scalar text value (all types but address, integer, boolean, json,
@@ -123,9 +126,12 @@ enum err field_declaration_check(const struct field *f, struct buf *why) MUST_CH
  * ERR_INVALID_VALUE, ERR_CHECK_DIGIT, ERR_VALUE_TOO_LONG. */
 enum err field_check(const struct field *f, const char *country, const char *text, size_t len, struct buf *out) MUST_CHECK;
 /* Appends the index form of a stored value (or of what a caller searches,
- * after field_check). */
+ * after field_check). May be empty: text of invisible characters only.
+ * ERR_INVALID_VALUE: no UTF-8. */
 enum err field_normalise(const struct field *f, const char *text, size_t len, struct buf *out) MUST_CHECK;
-/* Appends the masked text. For MASK_CITY the caller passes the city itself. */
+/* Appends the masked text. For MASK_CITY the caller passes the city itself. A
+ * text that has not the shape for the mask (no e-mail address, no date, ...)
+ * shows "***". ERR_DICTIONARY: no such mask. */
 enum err field_mask(enum field_mask_kind kind, uint8_t a, uint8_t b, const char *text, size_t len, struct buf *out) MUST_CHECK;
 
 #endif

@@ -20,9 +20,10 @@ import threading
 import time
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-VAULTCTL = ROOT / "build" / os.environ.get("VARIANT", "release") / "vaultctl"
-MAN_PAGE = ROOT / "vault" / "ctl" / "vaultctl.1"
+import vault
+
+VAULTCTL = vault.VAULTCTL
+MAN_PAGE = vault.ROOT / "vault" / "ctl" / "vaultctl.1"
 CUSTOMER = "cus1qqqsyqcyq5rqwzqfpg9scrgwpugpzysn"
 
 OK, REFUSED, USAGE, UNREACHED, SERVER, FAILED = range(6)
@@ -495,19 +496,19 @@ class Policies(Case):
 
 
 RECORD = {"id": "7.19", "time": "2026-01-01T00:00:00.000001Z", "node": "n1", "actor": "spiffe://crm.example/svc/campaigns", "operation": "customer_read",
-          "purpose": "marketing", "outcome": "success", "code": "ok", "form": "plain", "fields": ["email", "phone"]}
+          "purpose": "marketing", "outcome": "success", "code": "ok", "asked": "plain", "given": {"plain": [3, 4]}}
 
 
 class Audit(Case):
     def test_list_filters_and_shows_a_table(self):
-        self.reply(200, {"data": [RECORD, {**RECORD, "id": "7.2", "code": None, "fields": []}], "next": None})
+        self.reply(200, {"data": [RECORD, {**RECORD, "id": "7.2", "code": None, "given": {}}], "next": None})
         self.expect(OK, "audit", "list", "--since", "2026-01-01T08:00:00+08:00", "--until", "2026-01-02T00:00:00Z", "--actor", "spiffe://crm.example/svc/x y",
                     "--action", "read", "--outcome", "success", "--purpose", "marketing", "--limit", "10")
         self.assertEqual(self.sent()["path"], "/v1/audit/records?since=2026-01-01T00%3A00%3A00.000000Z&until=2026-01-02T00%3A00%3A00.000000Z"
                          "&actor=spiffe%3A%2F%2Fcrm.example%2Fsvc%2Fx%20y&activity=read&outcome=success&purpose=marketing&limit=10")
         self.assertNotIn("X-Purpose", self.sent()["headers"])
-        self.assertEqual(self.out, "TIME                         ID    ACTOR                               OPERATION      PURPOSE    OUTCOME  CODE  FORM   FIELDS\n"
-                                   "2026-01-01T00:00:00.000001Z  7.19  spiffe://crm.example/svc/campaigns  customer_read  marketing  success  ok    plain  email,phone\n"
+        self.assertEqual(self.out, "TIME                         ID    ACTOR                               OPERATION      PURPOSE    OUTCOME  CODE  ASKED  GIVEN\n"
+                                   "2026-01-01T00:00:00.000001Z  7.19  spiffe://crm.example/svc/campaigns  customer_read  marketing  success  ok    plain  plain(3,4)\n"
                                    "2026-01-01T00:00:00.000001Z  7.2   spiffe://crm.example/svc/campaigns  customer_read  marketing  success        plain\n")
 
     def test_list_takes_a_time_ago(self):
@@ -544,10 +545,10 @@ class Audit(Case):
             yield line[:20]
             yield line[20:] + b"\n\n"
             self.assertTrue(go_on.wait(20))
-            yield json.dumps({**RECORD, "code": None, "fields": None, "actor": "a\x1b[1mb"}).encode() + b"\n"
+            yield json.dumps({**RECORD, "code": None, "given": None, "actor": "a\x1b[1mb"}).encode() + b"\n"
 
         with self.tail(chunks()) as p:
-            self.assertEqual(p.stdout.readline().decode(), "2026-01-01T00:00:00.000001Z  7.19  spiffe://crm.example/svc/campaigns  customer_read  marketing  success  ok  plain  email,phone\n")
+            self.assertEqual(p.stdout.readline().decode(), "2026-01-01T00:00:00.000001Z  7.19  spiffe://crm.example/svc/campaigns  customer_read  marketing  success  ok  plain  plain(3,4)\n")
             go_on.set()
             out, err = p.communicate(timeout=30)
         self.assertEqual(out.decode(), "2026-01-01T00:00:00.000001Z  7.19  a\ufffd[1mb  customer_read  marketing  success  -  plain  -\n")
@@ -570,6 +571,22 @@ class Audit(Case):
         self.reply(403, {"code": "policy_denied", "title": "No."})
         self.expect(REFUSED, "audit", "tail")
         self.assertEqual(self.err, "error: policy_denied: No.\n")
+
+    def test_tail_lives_on_newlines_and_ends_with_3_when_they_stop(self):
+        go_on = threading.Event()
+        self.addCleanup(go_on.set)
+
+        def chunks():
+            for _ in range(8):
+                time.sleep(0.5)
+                yield b"\n"
+            yield b'{"id":"1"}\n'
+            go_on.wait(20)
+
+        with self.tail(chunks(), "--json", "--timeout", "2") as p:
+            out, err = p.communicate(timeout=30)
+        self.assertEqual((p.returncode, out), (UNREACHED, b'{"id":"1"}\n'))
+        self.assertIn(b"the vault was silent for 2 s", err)
 
     def test_tail_whose_reader_left_ends(self):
         stop = threading.Event()
@@ -673,4 +690,4 @@ class CommandLine(Case):
 if __name__ == "__main__":
     if not VAULTCTL.exists():
         sys.exit(f"{VAULTCTL} is not built; run make")
-    unittest.main()
+    vault.main()

@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (doc_parse(data, size, &doc) == ERR_OK) {
 		show_object(doc_root(doc), &out);
 		show_rows(doc_root(doc), "KEY", NULL, &out);
-		show_rows(doc_root(doc), "KEY", show_record_columns, &out);
+		show_records(doc_root(doc), &out);
 		show_record_line(doc_root(doc), &out);
 		show_problem(400, doc_root(doc), &out);
 	}

@@ -323,10 +323,9 @@ static void draft_fini(struct draft *d)
 	buf_fini(&d->units);
 }
 
-static enum err new_key(struct batch *b, int64_t id, uint8_t dek[static SEAL_KEY_LEN])
+static enum err new_key(struct batch *b, int64_t id, uint8_t dek[static SEAL_KEY_LEN], uint8_t wrapped[static SEAL_DEK_LEN])
 {
 	const uint32_t epoch = keyring_active(b->app->keyring);
-	uint8_t wrapped[SEAL_DEK_LEN];
 	enum err e = seal_dek_new(b->sealer, dek);
 
 	if (!e)
@@ -334,7 +333,7 @@ static enum err new_key(struct batch *b, int64_t id, uint8_t dek[static SEAL_KEY
 	if (!e)
 		e = seal_use(b->sealer, dek);
 	if (!e)
-		writes_key(b->writes, id, FIRST_GENERATION, epoch, wrapped, sizeof wrapped);
+		writes_key(b->writes, id, FIRST_GENERATION, epoch, wrapped, SEAL_DEK_LEN);
 	return e;
 }
 
@@ -356,7 +355,7 @@ enum err customer_create(struct batch *b, const struct snapshot *s, const struct
 	if (source)
 		memcpy(out->customer.source, source, strlen(source) + 1);
 	if (!e)
-		e = new_key(b, w.id, out->customer.dek);
+		e = new_key(b, w.id, out->customer.dek, out->wrapped);
 	for (size_t i = 0; i < n && !e; i++) {
 		if (!changes[i].text)
 			continue;
@@ -368,6 +367,7 @@ enum err customer_create(struct batch *b, const struct snapshot *s, const struct
 		e = draft_finish(&d, b, &w, &out->customer, out->row_sha256);
 	if (!e)
 		writes_insert_customer(b->writes, &w);
+	out->row = w;
 	draft_fini(&d);
 	secret_wipe(out->customer.dek, sizeof out->customer.dek);
 	return e;
@@ -405,22 +405,30 @@ static enum err apply_change(struct draft *d, struct batch *b, const struct snap
 	return e;
 }
 
+struct customer_state customer_state_of(const struct customer *c)
+{
+	return (struct customer_state){.token_generation = c->row->token_generation,
+	                               .purposes = c->row->state,
+	                               .purposes_len = c->row->state_len,
+	                               .valid_until_us = c->row->state_valid_until_us};
+}
+
 enum err customer_update(struct batch *b, const struct snapshot *s, struct customer *c, const struct change *changes, size_t n,
-                         uint32_t token_generation, struct written *out)
+                         const struct customer_state *next, struct written *out)
 {
 	const struct customer_row *row = c->row;
 	struct customer_write w = {.id = row->id,
 	                           .version = row->version + 1,
 	                           .dek_generation = row->dek_generation,
-	                           .token_generation = token_generation,
-	                           .state = row->state,
-	                           .state_len = row->state_len,
-	                           .state_valid_until_us = row->state_valid_until_us};
+	                           .token_generation = next->token_generation,
+	                           .state = next->purposes,
+	                           .state_len = next->purposes_len,
+	                           .state_valid_until_us = next->valid_until_us};
 	struct draft d = {.n = 0};
 	size_t at = 0;
 	enum err e = seal_use(b->sealer, c->dek);
 
-	*out = (struct written){.id = w.id, .version = w.version, .token_generation = token_generation, .customer = *c};
+	*out = (struct written){.id = w.id, .version = w.version, .token_generation = next->token_generation, .customer = *c};
 	buf_init(&d.directory, 0);
 	buf_init(&d.units, 0);
 	for (size_t i = 0; i < n && !e; i++) { /* both lists ascend */
@@ -435,6 +443,7 @@ enum err customer_update(struct batch *b, const struct snapshot *s, struct custo
 		e = draft_finish(&d, b, &w, c, out->row_sha256);
 	if (!e)
 		writes_update_customer(b->writes, &w);
+	out->row = w;
 	draft_fini(&d);
 	return e;
 }

@@ -58,15 +58,25 @@ struct written {
 	int64_t id;
 	uint32_t version, token_generation;
 	uint8_t row_sha256[32];
+	struct customer_write row; /* the columns as written; bytes in the batch's arena */
+	uint8_t wrapped[SEAL_DEK_LEN]; /* customer_create: the new key */
 	struct customer customer; /* sref for the audit record */
 };
 enum err customer_create(struct batch *b, const struct snapshot *s, const struct change *changes, size_t n,
                          const char *source, struct written *out) MUST_CHECK;
+/* What a next version changes beside fields. */
+struct customer_state {
+	uint32_t token_generation;
+	const uint8_t *purposes; /* four bits a purpose number, low half first */
+	size_t purposes_len;
+	int64_t valid_until_us;
+};
+/* As it is now. */
+struct customer_state customer_state_of(const struct customer *c);
 /* Writes the next version of a locked, opened customer. Old values of indexed
- * fields that change must be readable (see customer_want_value).
- * token_generation: the new one (as it was, or one more). */
+ * fields that change must be readable (see customer_want_value). */
 enum err customer_update(struct batch *b, const struct snapshot *s, struct customer *c, const struct change *changes, size_t n,
-                         uint32_t token_generation, struct written *out) MUST_CHECK;
+                         const struct customer_state *next, struct written *out) MUST_CHECK;
 
 /* The blind index space of a field or external reference number. */
 uint32_t customer_space(uint16_t number);

@@ -410,8 +410,11 @@ static enum err update_found(struct req *r, struct batch *b, struct item *it)
 	if (!e)
 		e = changes_allowed(r, &it->changes, value_state(r, b, c));
 	/* the reference stays as it is: it is the last change */
-	if (!e)
-		e = customer_update(b, r->snapshot, c, it->changes.list, it->changes.n - 1, row->token_generation, &it->written);
+	if (!e) {
+		const struct customer_state state = customer_state_of(c);
+
+		e = customer_update(b, r->snapshot, c, it->changes.list, it->changes.n - 1, &state, &it->written);
+	}
 	it->updated = true;
 	return e ? e : audit_write(r, b, it, "update");
 }

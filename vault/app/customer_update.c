@@ -106,6 +106,7 @@ static enum err audit_update(struct req *r, struct batch *b, const struct update
 enum step patch_decide(struct req *r, struct batch *b)
 {
 	struct update_plan *p = r->plan;
+	struct customer_state state;
 	struct customer *c;
 
 	if (!target_locked(b, &p->target))
@@ -122,7 +123,8 @@ enum step patch_decide(struct req *r, struct batch *b)
 		if (want_old(b, p, c))
 			return STEP_MORE;
 	}
-	r->err = customer_update(b, r->snapshot, c, p->changes.list, p->changes.n, c->row->token_generation, &p->written);
+	state = customer_state_of(c);
+	r->err = customer_update(b, r->snapshot, c, p->changes.list, p->changes.n, &state, &p->written);
 	if (!r->err)
 		r->err = audit_update(r, b, p, c);
 	return r->err ? STEP_FAIL : STEP_DONE;
@@ -144,6 +146,7 @@ static enum err may_revoke(struct req *r, unsigned state)
 enum step revoke_tokens_decide(struct req *r, struct batch *b)
 {
 	struct update_plan *p = r->plan;
+	struct customer_state state;
 	struct customer *c;
 
 	if (!target_locked(b, &p->target))
@@ -151,8 +154,11 @@ enum step revoke_tokens_decide(struct req *r, struct batch *b)
 	r->err = target_open(b, &p->target, &c);
 	if (!r->err)
 		r->err = may_revoke(r, value_state(r, b, c));
-	if (!r->err)
-		r->err = customer_update(b, r->snapshot, c, NULL, 0, c->row->token_generation + 1, &p->written);
+	if (!r->err) {
+		state = customer_state_of(c);
+		state.token_generation++;
+		r->err = customer_update(b, r->snapshot, c, NULL, 0, &state, &p->written);
+	}
 	if (!r->err)
 		r->err = audit_update(r, b, p, c);
 	b->change = b->change || !r->err;

@@ -103,7 +103,8 @@ enum err stored_decode(const struct stored_string *from, struct buf *out)
 			at = back + 2;
 			continue;
 		}
-		if (end - back < 6 || memcmp(back, "\\u00", 4) != 0 || hex(back[4]) < 0 || hex(back[4]) > 1 || hex(back[5]) < 0)
+		if (end - back < 6 || memcmp(back, "\\u00", 4) != 0 || hex(back[4]) < 0 || hex(back[4]) > 1 ||
+		    hex(back[5]) < 0)
 			return ERR_INTERNAL;
 		buf_byte(out, (uint8_t)(hex(back[4]) << 4 | hex(back[5])));
 		at = back + 6;

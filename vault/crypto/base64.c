@@ -40,9 +40,11 @@ bool base64_read(const char *text, size_t text_len, uint8_t *out, size_t *len)
 {
 	uint32_t bits = 0;
 	unsigned held = 0;
+	const size_t room = *len;
 	size_t n = 0;
 
-	if (text_len % 4 == 1)
+	*len = 0;
+	if (text_len % 4 == 1 || text_len / 4 * 3 + text_len % 4 * 3 / 4 > room)
 		return false;
 	for (size_t i = 0; i < text_len; i++) {
 		const int v = value_of(text[i]);

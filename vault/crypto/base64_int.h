@@ -11,7 +11,7 @@
 size_t base64_len(size_t len);
 /* Writes base64_len(len) letters and a NUL. */
 void base64_write(const uint8_t *bytes, size_t len, char *out);
-/* out needs room for text_len * 3 / 4 bytes. false: a wrong letter, length or unused bit. */
+/* *len: room in out, then bytes. false: a wrong letter, length or unused bit, or no room. */
 bool base64_read(const char *text, size_t text_len, uint8_t *out, size_t *len);
 
 #endif

@@ -9,7 +9,9 @@
 
 #include <string.h>
 
-#define BYTES_MAX ((CURSOR_TEXT_MAX - 1) / 4 * 3)
+#define BYTES_MAX (CURSOR_BYTES_MAX + AEAD_OVERHEAD)
+
+_Static_assert(BYTES_MAX / 3 * 4 + 4 < CURSOR_TEXT_MAX, "the longest text fits");
 
 static enum err subkey(const uint8_t master[static 32], uint8_t out[static AEAD_KEY_LEN])
 {
@@ -41,12 +43,12 @@ enum err cursor_read(const uint8_t key[static 32], const void *context, size_t c
 	const struct mac_part aad = {context, context_len};
 	uint8_t sealed[BYTES_MAX], own[AEAD_KEY_LEN];
 	const size_t room = *len;
-	size_t sealed_len;
+	size_t sealed_len = sizeof sealed;
 	enum err e;
 
 	*len = 0;
-	if (text_len >= CURSOR_TEXT_MAX || !base64_read(text, text_len, sealed, &sealed_len) ||
-	    sealed_len < AEAD_OVERHEAD || sealed_len - AEAD_OVERHEAD > room)
+	if (!base64_read(text, text_len, sealed, &sealed_len) || sealed_len < AEAD_OVERHEAD ||
+	    sealed_len - AEAD_OVERHEAD > room)
 		return ERR_BAD_CURSOR;
 	e = subkey(key, own);
 	if (!e)

@@ -77,7 +77,7 @@ static bool gcm_is_right(const struct selftest_answers *a)
 	};
 	const struct mac_part aad = {public, sizeof public};
 	EVP_CIPHER_CTX *ctx = aead_new();
-	uint8_t out[60], tag[16], back[60];
+	uint8_t out[60], tag[16] = {0}, back[60];
 	bool right = ctx && !aead_key(ctx, key) && !aead_seal(ctx, nonce, &aad, 1, plain, 60, out, tag) &&
 	             memcmp(out, a->gcm, 60) == 0 && memcmp(tag, a->gcm + 60, 16) == 0 &&
 	             !aead_open(ctx, nonce, &aad, 1, out, 60, back, tag) && memcmp(back, plain, 60) == 0;

@@ -4,7 +4,6 @@
 #include "ctl/show.h"
 #include "ctl/text.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static bool add_time(const struct arguments *a, const char *option, struct buf *path)
@@ -60,7 +59,7 @@ static int list_page(const struct arguments *a, const char *path, struct buf *ne
 		buf_append(next, cursor, len);
 	if (!a->globals[GLOBAL_JSON]) {
 		buf_init(&text, 0);
-		show_rows(node_get(doc_root(doc), "data"), "", show_record_columns, &text);
+		show_records(node_get(doc_root(doc), "data"), &text);
 		code = output(&text);
 		buf_fini(&text);
 	}
@@ -94,7 +93,7 @@ int command_audit_list(const struct arguments *a)
 		code = buf_ok(&path) ? list_page(a, buf_string(&path), &next) : complain(CTL_SERVER, "out of memory");
 	} while (code == CTL_OK && next.len && arguments_option(a, "all"));
 	if (code == CTL_OK && next.len)
-		fprintf(stderr, "There are more: --cursor %s\n", buf_string(&next));
+		tell_more((const char *)next.data, next.len);
 out:
 	buf_fini(&query);
 	buf_fini(&path);

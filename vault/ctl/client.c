@@ -1,6 +1,8 @@
 /* client.c: one request on one connection, with libcurl's easy interface. */
 #include "ctl/client.h"
 
+#include "base/clock.h"
+
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,8 +10,6 @@
 
 #define LINE_MAX_BYTES ((size_t)1 << 20)
 #define CONNECT_TIMEOUT_S 10L
-/* A stream has a newline every 15 seconds; one that is silent for this long is dead. */
-#define SILENCE_S 60L
 
 struct transfer {
 	CURL *curl;
@@ -17,7 +17,9 @@ struct transfer {
 	const struct client_request *request;
 	struct client_reply *reply;
 	struct buf line; /* the unfinished line of a stream */
-	bool too_large, ended;
+	bool too_large, ended, silent;
+	int64_t heard_us; /* monotonic: when a stream's last byte came */
+	int64_t silence_us;
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -72,11 +74,23 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
 {
 	struct transfer *t = ctx;
 
+	t->heard_us = clock_mono_us();
 	if (is_stream(t))
 		return take_lines(t, bytes, size * n) ? size * n : 0;
 	buf_append(&t->reply->body, bytes, size * n);
 	t->too_large = !buf_ok(&t->reply->body);
 	return t->too_large ? 0 : size * n;
+}
+
+/* libcurl calls it about once a second. Its own low-speed limit can't tell a
+ * newline every 15 seconds from nothing. */
+static int on_progress(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+	struct transfer *t = ctx;
+
+	(void)a, (void)b, (void)c, (void)d;
+	t->silent = clock_mono_us() - t->heard_us > t->silence_us;
+	return t->silent;
 }
 
 /* Sets what the settings and fixed rules say; false where libcurl is out of memory or lacks TLS 1.3. */
@@ -103,7 +117,10 @@ static bool set_up_times(struct transfer *t, const struct client_settings *s)
 		return false;
 	if (!t->request->line)
 		return !curl_easy_setopt(c, CURLOPT_TIMEOUT, s->timeout_s);
-	return !curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L) && !curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, SILENCE_S);
+	t->heard_us = clock_mono_us();
+	t->silence_us = (int64_t)s->timeout_s * 1000000;
+	return !curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L) && !curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress) &&
+	       !curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
 }
 
 /* Adds "NAME: VALUE"; a NULL value adds nothing. */
@@ -153,16 +170,25 @@ static bool set_up_request(struct transfer *t, const struct client_settings *s)
 	       !curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->error);
 }
 
-static const char *hint(CURLcode code)
+static void explain(const struct transfer *t, CURLcode code, struct buf *why)
 {
+	const char *reason = t->error[0] ? t->error : curl_easy_strerror(code);
+	long status = 0;
+
+	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
 	switch ((int)code) {
-	case CURLE_COULDNT_CONNECT: return "; is vaultd running there?";
-	case CURLE_PEER_FAILED_VERIFICATION: return "; is --ca the CA of this vault, and the address one of its names?";
-	/* Under TLS 1.3 a refused client sees its handshake succeed and then the end. */
+	case CURLE_COULDNT_CONNECT: buf_printf(why, "%s; is vaultd running there?", reason); break;
+	case CURLE_PEER_FAILED_VERIFICATION:
+		buf_printf(why, "%s; is --ca the CA of this vault, and the address one of its names?", reason);
+		break;
+	/* Under TLS 1.3 a refused client sees its handshake succeed and then the end, in one of these ways. */
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
-	case CURLE_GOT_NOTHING: return "; does the vault accept this client certificate?";
-	default: return "";
+	case CURLE_GOT_NOTHING:
+		buf_printf(why, "the connection was closed%s (%s)",
+		           status ? " in the middle of the reply" : "; does the vault accept this client certificate?", reason);
+		break;
+	default: buf_text(why, reason); break;
 	}
 }
 
@@ -184,10 +210,14 @@ static bool perform(struct transfer *t, const struct client_settings *s, struct 
 {
 	const CURLcode code = curl_easy_perform(t->curl);
 
-	if (t->too_large)
+	if (t->too_large) {
 		buf_text(why, "the reply is larger than vaultctl takes");
-	else if (code != CURLE_OK && !t->ended)
-		buf_printf(why, "%s: %s%s", s->url, t->error[0] ? t->error : curl_easy_strerror(code), hint(code));
+	} else if (t->silent) {
+		buf_printf(why, "%s: the vault was silent for %ld s", s->url, s->timeout_s);
+	} else if (code != CURLE_OK && !t->ended) {
+		buf_printf(why, "%s: ", s->url);
+		explain(t, code, why);
+	}
 	if (t->too_large || (code != CURLE_OK && !t->ended))
 		return false;
 	read_reply_headers(t);

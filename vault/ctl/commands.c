@@ -136,7 +136,8 @@ const struct ctl_command ctl_commands[] = {
      "  vaultctl --as security --json audit list --since 2026-01-01T00:00:00Z --all > records\n",
      command_audit_list},
     {"audit", "tail", "", 0, 0, audit_tail_options, "Shows audit records as they are committed.",
-     "One line a record: time, id, actor, operation, purpose, outcome, code, form, fields.\n"
+     "One line a record: time, id, actor, operation, purpose, outcome, code, form asked for,\n"
+     "and field numbers by form given.\n"
      "With --json, one JSON object a line. Ends when it is interrupted.\n\n"
      "Example:\n"
      "  vaultctl --as security audit tail --actor spiffe://crm.example/svc/campaigns\n",

@@ -193,7 +193,7 @@ static int show_found(struct doc *doc)
 		fputs("None found.\n", stderr);
 	next = node_string(node_get(doc_root(doc), "next"), &len);
 	if (next)
-		fprintf(stderr, "There are more: --cursor %s\n", next);
+		tell_more(next, len);
 	buf_fini(&text);
 	doc_free(doc);
 	return code;

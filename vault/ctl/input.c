@@ -36,6 +36,17 @@ int output(const struct buf *text)
 	return CTL_OK;
 }
 
+void tell_more(const char *cursor, size_t len)
+{
+	struct buf text;
+
+	buf_init(&text, 0);
+	buf_text(&text, "There are more: --cursor ");
+	text_clean(cursor, len, false, &text);
+	fprintf(stderr, "%s\n", buf_string(&text));
+	buf_fini(&text);
+}
+
 static bool read_all(FILE *f, struct buf *out)
 {
 	for (;;) {
@@ -95,12 +106,13 @@ bool input_time(const char *text, int64_t now_us, struct buf *out)
 {
 	static const struct { char unit; int64_t seconds; } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
 	const size_t len = strlen(text);
-	char stamp[CLOCK_TEXT_LEN], digits[8] = "";
+	char stamp[CLOCK_TEXT_LEN];
 	int64_t at_us = 0;
 	long n;
 
 	if (clock_parse(text, len, &at_us) != ERR_OK) {
 		const size_t unit_at = strspn(text, DIGITS);
+		char digits[8] = "";
 		size_t u = 0;
 
 		while (u < sizeof units / sizeof *units && units[u].unit != text[unit_at])

@@ -3,6 +3,7 @@
 
 #include <locale.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 static int show_help(const struct arguments *a)
 {
@@ -39,6 +40,8 @@ int main(int argc, char **argv)
 	struct buf why;
 	int code;
 
+	/* What it holds in memory is personal data: no core file of it. */
+	setrlimit(RLIMIT_CORE, &(struct rlimit){0});
 	/* Only for the width of characters; all text is UTF-8 whatever the user's locale. */
 	if (!setlocale(LC_CTYPE, "C.UTF-8"))
 		setlocale(LC_CTYPE, "");

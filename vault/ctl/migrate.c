@@ -29,8 +29,8 @@ static int run(const char *conninfo)
 	fputs(buf_string(&report), e == ERR_OK ? stdout : stderr);
 	if (e == ERR_OK && report.len == 0)
 		puts("The schema is up to date.");
-	if (e != ERR_OK && report.len == 0)
-		complain(CTL_SERVER, "%s", err_text(e));
+	if (e != ERR_OK)
+		complain(CTL_SERVER, "migrate: %s", err_text(e));
 	buf_fini(&report);
 	if (e == ERR_OK)
 		return fflush(stdout) ? CTL_SERVER : CTL_OK;

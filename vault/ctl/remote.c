@@ -1,6 +1,7 @@
 /* remote.c: settings from options and environment, one request, its refusal told. */
 #include "ctl/commands.h"
 #include "ctl/show.h"
+#include "ctl/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,6 +10,8 @@
 
 #define DEFAULT_URL "https://127.0.0.1:8443"
 #define DEFAULT_TIMEOUT_S 30
+/* The vault sends at least a newline every 15 seconds. */
+#define DEFAULT_SILENCE_S 60
 #define PATH_ROOM 192
 
 struct settings {
@@ -48,7 +51,7 @@ static bool word_or_nothing(const char *word, const char *option)
 	return false;
 }
 
-static bool read_settings(const struct arguments *a, struct settings *s)
+static bool read_settings(const struct arguments *a, bool stream, struct settings *s)
 {
 	const char *url = arguments_global(a, GLOBAL_URL);
 	const char *timeout = a->globals[GLOBAL_TIMEOUT];
@@ -57,7 +60,7 @@ static bool read_settings(const struct arguments *a, struct settings *s)
 	    .url = url ? url : DEFAULT_URL,
 	    .purpose = arguments_global(a, GLOBAL_PURPOSE),
 	    .ticket = arguments_global(a, GLOBAL_TICKET),
-	    .timeout_s = DEFAULT_TIMEOUT_S,
+	    .timeout_s = stream ? DEFAULT_SILENCE_S : DEFAULT_TIMEOUT_S,
 	};
 	if (!word_or_nothing(s->client.purpose, "purpose") || !word_or_nothing(s->client.ticket, "ticket") ||
 	    !word_or_nothing(a->globals[GLOBAL_AS], "as"))
@@ -99,24 +102,29 @@ int remote_send(const struct arguments *a, const struct client_request *r, struc
 {
 	struct settings s;
 	struct client_reply reply;
-	struct buf why;
+	struct buf why, clean;
 	int code;
 
-	if (!read_settings(a, &s))
+	if (!read_settings(a, r->line != NULL, &s))
 		return CTL_USAGE;
 	buf_init(&why, 0);
-	if (!client_send(&s.client, r, &reply, &why))
-		code = complain(CTL_UNREACHED, "%s", buf_string(&why));
-	else if (reply.status < 200 || reply.status > 299)
+	buf_init(&clean, 0);
+	if (!client_send(&s.client, r, &reply, &why)) {
+		/* It may hold names from the other end's certificate. */
+		text_clean((const char *)why.data, why.len, false, &clean);
+		code = complain(CTL_UNREACHED, "%s", buf_string(&clean));
+	} else if (reply.status < 200 || reply.status > 299) {
 		code = refused(&reply);
-	else
+	} else {
 		code = CTL_OK;
+	}
 	if (code == CTL_OK) {
 		*body = reply.body;
 		buf_init(&reply.body, 0);
 	}
 	client_reply_fini(&reply);
 	buf_fini(&why);
+	buf_fini(&clean);
 	return code;
 }
 

@@ -8,9 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const show_record_columns[] = {"time",    "id",   "actor", "operation", "purpose",
-                                           "outcome", "code", "form",  "fields",    NULL};
-
 static bool is_plain(const struct node *n)
 {
 	return node_type(n) != NODE_OBJECT && node_type(n) != NODE_ARRAY;
@@ -221,14 +218,73 @@ void show_object(const struct node *object, struct buf *out)
 	}
 }
 
+/* ---- audit records ---- */
+
+static const char *const record_members[] = {"time", "id", "actor", "operation", "purpose", "outcome", "code", "asked", "given"};
+static const char *const record_headings[] = {"TIME", "ID", "ACTOR", "OPERATION", "PURPOSE", "OUTCOME", "CODE", "ASKED", "GIVEN"};
+#define RECORD_COLUMNS (sizeof record_members / sizeof *record_members)
+
+/* {"plain":[1,4]} as "plain(1,4)" */
+static void show_given(const struct node *given, struct buf *out)
+{
+	struct node_iter it = node_members(given);
+	const struct node *fields;
+	bool first = true;
+
+	while ((fields = node_next(&it))) {
+		buf_text(out, first ? "" : " ");
+		buf_append(out, it.key, it.key_len);
+		buf_byte(out, '(');
+		show_value(fields, out);
+		buf_byte(out, ')');
+		first = false;
+	}
+}
+
+static void show_record_member(const struct node *record, size_t i, struct buf *out)
+{
+	const struct node *n = node_get(record, record_members[i]);
+
+	if (node_type(n) == NODE_OBJECT)
+		show_given(n, out);
+	else
+		show_value(n, out);
+}
+
+void show_records(const struct node *records, struct buf *out)
+{
+	struct buf text;
+	struct table t;
+
+	buf_init(&text, 0);
+	table_init(&t, record_headings, RECORD_COLUMNS);
+	for (size_t r = 0; r < node_count(records); r++)
+		for (size_t i = 0; i < RECORD_COLUMNS; i++) {
+			buf_reset(&text);
+			show_record_member(node_at(records, r), i, &text);
+			t.text.failed |= text.failed;
+			table_cell(&t, (const char *)text.data, text.len);
+		}
+	table_render(&t, out);
+	table_fini(&t);
+	buf_fini(&text);
+}
+
 void show_record_line(const struct node *record, struct buf *out)
 {
-	for (const char *const *column = show_record_columns; *column; column++) {
-		buf_text(out, column == show_record_columns ? "" : "  ");
-		if (show_clean(node_get(record, *column), out) == 0)
+	struct buf text;
+
+	buf_init(&text, 0);
+	for (size_t i = 0; i < RECORD_COLUMNS; i++) {
+		buf_reset(&text);
+		show_record_member(record, i, &text);
+		out->failed |= text.failed;
+		buf_text(out, i ? "  " : "");
+		if (text_clean((const char *)text.data, text.len, false, out) == 0)
 			buf_byte(out, '-');
 	}
 	buf_byte(out, '\n');
+	buf_fini(&text);
 }
 
 /* ---- refusals ---- */

@@ -77,7 +77,8 @@ static bool local_part_valid(const char *text, size_t len)
 		}
 		dot = false;
 		if (cp < 0x80) {
-			if (!is_digit((char)cp) && !is_alpha((char)cp) && !(cp && strchr("!#$%&'*+-/=?^_`{|}~", (int)cp)))
+			if (!is_digit((char)cp) && !is_alpha((char)cp) &&
+			    !(cp && strchr("!#$%&'*+-/=?^_`{|}~", (int)cp)))
 				return false;
 		} else {
 			const enum char_kind kind = text_kind(cp);
@@ -155,10 +156,12 @@ static bool authority_valid(const char *text, size_t len)
 
 	if (len > 0 && text[0] == '[') {
 		end = memchr(text, ']', len);
-		if (!end || !memchr(text, ':', (size_t)(end - text)) || !ip_form(text + 1, (size_t)(end - text) - 1, form))
+		if (!end || !memchr(text, ':', (size_t)(end - text)) ||
+		    !ip_form(text + 1, (size_t)(end - text) - 1, form))
 			return false;
 		host_len = (size_t)(end - text) + 1;
-		return host_len == len || (text[host_len] == ':' && port_valid(text + host_len + 1, len - host_len - 1));
+		return host_len == len ||
+		       (text[host_len] == ':' && port_valid(text + host_len + 1, len - host_len - 1));
 	}
 	colon = memchr(text, ':', len);
 	host_len = colon ? (size_t)(colon - text) : len;

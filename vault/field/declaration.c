@@ -15,7 +15,8 @@ static enum err refuse(struct buf *why, const char *text)
 static enum err check_names(const struct field *f, struct buf *why)
 {
 	if (!field_name_valid(f->name))
-		return refuse(why, "a field's name is a small letter, then small letters, digits and _, at most 47 in all");
+		return refuse(why,
+		              "a field's name is a small letter, then small letters, digits and _, at most 47 in all");
 	if (!field_name_valid(f->class_name))
 		return refuse(why, "a class is a small letter, then small letters, digits and _, at most 47 in all");
 	return ERR_OK;
@@ -39,8 +40,8 @@ static enum err check_index(const struct field *f, const struct field_type_info 
 	if (f->indexed && !info->index) {
 		buf_printf(why, "a field of type %s can't have an index: ", info->name);
 		return refuse(why, info->check || f->type == TYPE_BOOLEAN || f->type == TYPE_INTEGER
-		                           ? "it has so few distinct values that the index would tell them"
-		                           : "it has no single text to compare");
+		                       ? "it has so few distinct values that the index would tell them"
+		                       : "it has no single text to compare");
 	}
 	if (!(info->normalisers & 1u << f->normaliser)) {
 		buf_printf(why, "normaliser %s does not fit type %s", field_normaliser_name(f->normaliser), info->name);
@@ -54,7 +55,8 @@ static enum err check_mask(const struct field_mask *m, const struct field_type_i
 	const char *kind = field_mask_name(m->kind);
 
 	if (!field_name_valid(m->name))
-		return refuse(why, "a mask's name is a small letter, then small letters, digits and _, at most 47 in all");
+		return refuse(why,
+		              "a mask's name is a small letter, then small letters, digits and _, at most 47 in all");
 	if (!kind)
 		return refuse(why, "there is no mask of this kind");
 	if (!(info->masks & 1u << m->kind)) {
@@ -70,7 +72,8 @@ static enum err check_mask(const struct field_mask *m, const struct field_type_i
 		return ERR_DICTIONARY;
 	}
 	if (m->kind == MASK_KEEP && m->a + m->b > info->keep_max) {
-		buf_printf(why, "mask %s: of type %s at most %u characters may be kept", m->name, info->name, info->keep_max);
+		buf_printf(why, "mask %s: of type %s at most %u characters may be kept", m->name, info->name,
+		           info->keep_max);
 		return ERR_DICTIONARY;
 	}
 	return ERR_OK;
@@ -107,8 +110,8 @@ static enum err check_masks(const struct field *f, const struct field_type_info 
 				return ERR_DICTIONARY;
 			}
 			if (shows_less(&f->masks[k], m)) {
-				buf_printf(why, "mask %s does not show more than mask %s before it: weakest first", m->name,
-				           f->masks[k].name);
+				buf_printf(why, "mask %s does not show more than mask %s before it: weakest first",
+				           m->name, f->masks[k].name);
 				return ERR_DICTIONARY;
 			}
 		}

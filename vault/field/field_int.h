@@ -26,6 +26,8 @@ bool text_is_han(uint32_t cp);
  * 29, so that marks stay with their base. 1 at a byte that is no UTF-8; 0 only
  * where text is empty. */
 size_t text_character(const char *text, size_t len);
+/* Printable ASCII only, where each byte is a character? */
+bool text_is_plain(const char *text, size_t len);
 /* Appends NFKC_Casefold (fold) or NFKC of the text. ERR_INVALID_VALUE, ERR_MEMORY. */
 enum err text_nfkc(const char *text, size_t len, bool fold, struct buf *out) MUST_CHECK;
 uint32_t text_upper(uint32_t cp);
@@ -36,9 +38,9 @@ void text_put(struct buf *out, uint32_t cp);
 
 typedef enum err field_checker(const char *country, const char *text, size_t len, struct buf *out);
 
-field_checker text_check, name_check, date_check, birth_date_check, gender_check; /* personal.c */
-field_checker email_check, url_check, ip_check;                                   /* contact.c */
-field_checker phone_check;                                                        /* phone.c */
+field_checker text_check, name_check, date_check, birth_date_check, gender_check;         /* personal.c */
+field_checker email_check, url_check, ip_check;                                           /* contact.c */
+field_checker phone_check;                                                                /* phone.c */
 field_checker resident_id_check, passport_check, bank_card_check, iban_check, uscc_check; /* identifiers.c */
 
 /* YYYY-MM-DD of the proleptic Gregorian calendar, years 1 to 9999? */

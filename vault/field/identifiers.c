@@ -52,7 +52,7 @@ static bool province_known(unsigned code)
 enum err resident_id_check(const char *country, const char *text, size_t len, struct buf *out)
 {
 	static const uint8_t weights[17] = {7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2};
-	char id[18], date[10];
+	char id[18] = {0}, date[10];
 	unsigned sum = 0;
 	bool born;
 
@@ -83,7 +83,7 @@ enum err resident_id_check(const char *country, const char *text, size_t len, st
 /* Five to twenty letters and digits: what passports of the world use, with room. */
 enum err passport_check(const char *country, const char *text, size_t len, struct buf *out)
 {
-	char number[20];
+	char number[20] = {0};
 	const size_t n = squeeze(text, len, "", number, sizeof number);
 	size_t digits = 0;
 
@@ -100,7 +100,7 @@ enum err passport_check(const char *country, const char *text, size_t len, struc
 /* ISO/IEC 7812: 12 to 19 digits, the last one by Luhn. */
 enum err bank_card_check(const char *country, const char *text, size_t len, struct buf *out)
 {
-	char number[19];
+	char number[19] = {0};
 	const size_t n = squeeze(text, len, " -", number, sizeof number);
 	unsigned sum = 0;
 
@@ -168,7 +168,7 @@ static unsigned iban_remainder(const char *number, size_t n)
 
 enum err iban_check(const char *country, const char *text, size_t len, struct buf *out)
 {
-	char number[34];
+	char number[34] = {0};
 	const size_t n = squeeze(text, len, " ", number, sizeof number);
 	enum err e = ERR_OK;
 
@@ -189,7 +189,7 @@ enum err iban_check(const char *country, const char *text, size_t len, struct bu
 enum err uscc_check(const char *country, const char *text, size_t len, struct buf *out)
 {
 	static const char alphabet[] = "0123456789ABCDEFGHJKLMNPQRTUWXY";
-	char code[18];
+	char code[18] = {0};
 	unsigned sum = 0, weight = 1;
 
 	(void)country;

@@ -21,33 +21,45 @@ static void stars(struct buf *out, size_t n)
 	}
 }
 
-/* First a and last b characters; nothing of a text that has no more than those. */
-static void mask_keep(size_t a, size_t b, const char *text, size_t len, struct buf *out)
+/* Where the first a characters end and the last b begin; false of a text that has no more than those. */
+static bool find_ends(size_t a, size_t b, const char *text, size_t len, size_t *first_len, size_t *last_at)
 {
 	size_t last[KEEP_MAX + 1]; /* where the last b + 1 characters began, by number modulo size */
-	size_t n = 0, first_len = 0;
+	size_t n = 0;
+
+	if (text_is_plain(text, len)) { /* most numbers and ids */
+		*first_len = a;
+		*last_at = len - b;
+		return len > a + b;
+	}
+	for (size_t i = 0; i < len; i += text_character(text + i, len - i)) {
+		if (n == a)
+			*first_len = i;
+		last[n % (KEEP_MAX + 1)] = i;
+		n++;
+	}
+	if (n <= a + b)
+		return false;
+	*last_at = b > 0 ? last[(n - b) % (KEEP_MAX + 1)] : len;
+	return true;
+}
+
+/* First a and last b characters; nothing of a text that it would show whole. */
+static void mask_keep(size_t a, size_t b, const char *text, size_t len, struct buf *out)
+{
+	size_t first_len = 0, last_at = len;
 
 	if (a > KEEP_MAX || b > KEEP_MAX) {
 		hidden(out);
 		return;
 	}
-	for (size_t i = 0; i < len; i += text_character(text + i, len - i)) {
-		if (n == a)
-			first_len = i;
-		last[n % (KEEP_MAX + 1)] = i;
-		n++;
-	}
-	if (n <= a + b) {
+	if (!find_ends(a, b, text, len, &first_len, &last_at)) {
 		buf_append(out, "****", 4);
 		return;
 	}
 	buf_append(out, text, first_len);
 	buf_append(out, "****", 4);
-	if (b > 0) {
-		const size_t from = last[(n - b) % (KEEP_MAX + 1)];
-
-		buf_append(out, text + from, len - from);
-	}
+	buf_append(out, text + last_at, len - last_at);
 }
 
 static void mask_email(const char *text, size_t len, struct buf *out)

@@ -87,8 +87,9 @@ static const char *trunk_of(const struct country *c)
 
 size_t calling_code_len(const char *digits, size_t len)
 {
-	static const char two_digit[] = "20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 "
-	                                "65 66 81 82 84 86 90 91 92 93 94 95 98 ";
+	static const char two_digit[] =
+	    "20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 "
+	    "65 66 81 82 84 86 90 91 92 93 94 95 98 ";
 	size_t n;
 
 	if (len == 0 || digits[0] == '1' || digits[0] == '7')
@@ -110,7 +111,8 @@ static bool read_digits(const char *text, size_t len, struct number *n)
 			n->plus = true;
 		} else if (is_digit(text[i])) {
 			/* "+44 (0)20 ...": the zero is for callers inside the country. */
-			if (n->plus && text[i] == '0' && i > 0 && i + 1 < len && text[i - 1] == '(' && text[i + 1] == ')')
+			if (n->plus && text[i] == '0' && i > 0 && i + 1 < len && text[i - 1] == '(' &&
+			    text[i + 1] == ')')
 				continue;
 			if (n->len == sizeof n->digits)
 				return false;
@@ -159,13 +161,28 @@ static bool chinese(const char *digits, size_t len)
 	return len >= 9 && len <= 11 && digits[0] != '0';
 }
 
+/* In the plans of these three no national number begins with a zero, so one
+ * behind the calling code is a trunk zero: "+86 010 ...", "+44 020 ...". */
+static bool stray_zero(const struct number *n)
+{
+	return starts(n, "860") || starts(n, "440") || starts(n, "490");
+}
+
+static void drop_stray_zero(struct number *n)
+{
+	if (!stray_zero(n))
+		return;
+	memmove(n->digits + 2, n->digits + 3, n->len - 3);
+	n->len--;
+}
+
 static bool plausible(const struct number *n)
 {
 	const size_t code = calling_code_len(n->digits, n->len);
 	const char *national = n->digits + code;
 	const size_t len = n->len - code;
 
-	if (n->len < DIGITS_MIN || n->len > DIGITS_MAX || n->digits[0] == '0')
+	if (n->len < DIGITS_MIN || n->len > DIGITS_MAX || n->digits[0] == '0' || stray_zero(n))
 		return false;
 	if (starts(n, "1"))
 		return len == 10 && national[0] >= '2';
@@ -196,16 +213,6 @@ static bool add_calling_code(struct number *n, const struct country *home)
 		n->digits[i] = code[code_len - 1 - i];
 	n->len += code_len;
 	return true;
-}
-
-/* "+86 010 ...", "+44 020 ...": a trunk zero that has no place after the calling
- * code. In the plans of these three no national number begins with one. */
-static void drop_stray_zero(struct number *n)
-{
-	if (starts(n, "860") || starts(n, "440") || starts(n, "490")) {
-		memmove(n->digits + 2, n->digits + 3, n->len - 3);
-		n->len--;
-	}
 }
 
 enum err phone_check(const char *country, const char *text, size_t len, struct buf *out)

@@ -12,37 +12,37 @@
 /* keep_max: of identifiers about half stays hidden; of bank cards and resident
  * ids the usual first six and last four may show. */
 static const struct field_type_info types[TYPE_COUNT] = {
-	[TYPE_TEXT] = {"text", text_check, NORMALISE_TEXT, ANY_TEXT, STARS_KEEP, 16, true, 65536},
-	[TYPE_NAME] = {"name", name_check, NORMALISE_TEXT, N(NONE) | N(TEXT), STARS_KEEP | M(NAME), 2, true, 1024},
-	[TYPE_EMAIL] = {"email", email_check, NORMALISE_EMAIL, N(EMAIL), STARS_KEEP | M(EMAIL), 4, true, 254},
-	[TYPE_PHONE] = {"phone", phone_check, NORMALISE_PHONE, N(PHONE), STARS_KEEP | M(PHONE), 7, true, 16},
-	[TYPE_DATE] = {"date", date_check, NORMALISE_NONE, N(NONE), M(STARS) | M(YEAR) | M(DECADE), 0, false, 10},
-	[TYPE_BIRTH_DATE] = {"birth_date", birth_date_check, NORMALISE_NONE, N(NONE), M(STARS) | M(YEAR) | M(DECADE), 0,
-	                     false, 10},
-	[TYPE_GENDER] = {"gender", gender_check, NORMALISE_NONE, N(NONE), M(STARS), 0, false, 16},
-	[TYPE_ADDRESS] = {"address", NULL, NORMALISE_NONE, N(NONE), M(STARS) | M(CITY), 0, false, 4096},
-	[TYPE_RESIDENT_ID] = {"resident_id", resident_id_check, NORMALISE_ALNUM, N(NONE) | N(ALNUM), STARS_KEEP, 10, true,
-	                      18},
-	[TYPE_PASSPORT] = {"passport", passport_check, NORMALISE_ALNUM, N(ALNUM), STARS_KEEP, 4, true, 20},
-	[TYPE_BANK_CARD] = {"bank_card", bank_card_check, NORMALISE_ALNUM, N(NONE) | N(ALNUM), STARS_KEEP, 10, true, 19},
-	[TYPE_IBAN] = {"iban", iban_check, NORMALISE_ALNUM, N(NONE) | N(ALNUM), STARS_KEEP, 8, true, 34},
-	[TYPE_USCC] = {"uscc", uscc_check, NORMALISE_ALNUM, N(NONE) | N(ALNUM), STARS_KEEP, 10, true, 18},
-	[TYPE_URL] = {"url", url_check, NORMALISE_TEXT, N(NONE) | N(TEXT), STARS_KEEP, 16, true, 2048},
-	[TYPE_IP] = {"ip", ip_check, NORMALISE_NONE, N(NONE) | N(TEXT), STARS_KEEP, 6, true, 45},
-	[TYPE_INTEGER] = {"integer", NULL, NORMALISE_NONE, N(NONE), M(STARS), 0, false, 17},
-	[TYPE_BOOLEAN] = {"boolean", NULL, NORMALISE_NONE, N(NONE), M(STARS), 0, false, 5},
-	[TYPE_JSON] = {"json", NULL, NORMALISE_NONE, N(NONE), M(STARS), 0, false, 65536},
+    [TYPE_TEXT] = {"text", text_check, NORMALISE_TEXT, ANY_TEXT, STARS_KEEP, 16, true, 65536},
+    [TYPE_NAME] = {"name", name_check, NORMALISE_TEXT, N(NONE) | N(TEXT), STARS_KEEP | M(NAME), 2, true, 1024},
+    [TYPE_EMAIL] = {"email", email_check, NORMALISE_EMAIL, N(EMAIL), STARS_KEEP | M(EMAIL), 4, true, 254},
+    [TYPE_PHONE] = {"phone", phone_check, NORMALISE_PHONE, N(PHONE), STARS_KEEP | M(PHONE), 7, true, 16},
+    [TYPE_DATE] = {"date", date_check, NORMALISE_NONE, N(NONE), M(STARS) | M(YEAR) | M(DECADE), 0, false, 10},
+    [TYPE_BIRTH_DATE] = {"birth_date", birth_date_check, NORMALISE_NONE, N(NONE), M(STARS) | M(YEAR) | M(DECADE), 0,
+                         false, 10},
+    [TYPE_GENDER] = {"gender", gender_check, NORMALISE_NONE, N(NONE), M(STARS), 0, false, 16},
+    [TYPE_ADDRESS] = {"address", NULL, NORMALISE_NONE, N(NONE), M(STARS) | M(CITY), 0, false, 4096},
+    [TYPE_RESIDENT_ID] = {"resident_id", resident_id_check, NORMALISE_ALNUM, N(NONE) | N(ALNUM), STARS_KEEP, 10, true,
+                          18},
+    [TYPE_PASSPORT] = {"passport", passport_check, NORMALISE_ALNUM, N(ALNUM), STARS_KEEP, 4, true, 20},
+    [TYPE_BANK_CARD] = {"bank_card", bank_card_check, NORMALISE_ALNUM, N(NONE) | N(ALNUM), STARS_KEEP, 10, true, 19},
+    [TYPE_IBAN] = {"iban", iban_check, NORMALISE_ALNUM, N(NONE) | N(ALNUM), STARS_KEEP, 8, true, 34},
+    [TYPE_USCC] = {"uscc", uscc_check, NORMALISE_ALNUM, N(NONE) | N(ALNUM), STARS_KEEP, 10, true, 18},
+    [TYPE_URL] = {"url", url_check, NORMALISE_TEXT, N(NONE) | N(TEXT), STARS_KEEP, 16, true, 2048},
+    [TYPE_IP] = {"ip", ip_check, NORMALISE_NONE, N(NONE) | N(TEXT), STARS_KEEP, 6, true, 45},
+    [TYPE_INTEGER] = {"integer", NULL, NORMALISE_NONE, N(NONE), M(STARS), 0, false, 17},
+    [TYPE_BOOLEAN] = {"boolean", NULL, NORMALISE_NONE, N(NONE), M(STARS), 0, false, 5},
+    [TYPE_JSON] = {"json", NULL, NORMALISE_NONE, N(NONE), M(STARS), 0, false, 65536},
 };
 
 static const char *const mask_names[MASK_COUNT] = {
 #define X(id, name) [id] = name,
-	FIELD_MASK_LIST(X)
+    FIELD_MASK_LIST(X)
 #undef X
 };
 
 static const char *const normaliser_names[NORMALISE_COUNT] = {
-	[NORMALISE_NONE] = "none",   [NORMALISE_TEXT] = "text",   [NORMALISE_EMAIL] = "email",
-	[NORMALISE_PHONE] = "phone", [NORMALISE_ALNUM] = "alnum",
+    [NORMALISE_NONE] = "none",   [NORMALISE_TEXT] = "text",   [NORMALISE_EMAIL] = "email",
+    [NORMALISE_PHONE] = "phone", [NORMALISE_ALNUM] = "alnum",
 };
 
 const struct field_type_info *field_type_info(enum field_type t)

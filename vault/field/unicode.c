@@ -58,8 +58,21 @@ bool text_is_han(uint32_t cp)
 	       (cp >= 0x2e80 && cp <= 0x2fdf) || (cp >= 0xf900 && cp <= 0xfaff) || (cp >= 0x20000 && cp <= 0x3fffd);
 }
 
+static enum char_kind ascii_kind(char c)
+{
+	if (is_alpha(c))
+		return CHAR_LETTER;
+	if (is_digit(c))
+		return CHAR_DIGIT;
+	if (c == ' ')
+		return CHAR_BLANK;
+	return c < ' ' || c == 0x7f ? CHAR_CONTROL : CHAR_OTHER;
+}
+
 enum char_kind text_kind(uint32_t cp)
 {
+	if (cp < 0x80)
+		return ascii_kind((char)cp);
 	if (cp == 0x200c || cp == 0x200d)
 		return CHAR_MARK;
 	if (text_is_han(cp))
@@ -112,8 +125,8 @@ size_t text_character(const char *text, size_t len)
 	uint32_t cp, next;
 	size_t taken, step;
 
-	if (len == 0)
-		return 0;
+	if (len < 2 || (stands_alone((uint8_t)text[0]) && stands_alone((uint8_t)text[1])))
+		return len < 2 ? len : 1;
 	taken = text_next(text, len, &cp);
 	if (taken == 0)
 		return 1;
@@ -126,6 +139,14 @@ size_t text_character(const char *text, size_t len)
 		taken += step;
 		cp = next;
 	}
+}
+
+bool text_is_plain(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((uint8_t)text[i] < 0x20 || (uint8_t)text[i] >= 0x7f)
+			return false;
+	return true;
 }
 
 static bool is_ascii(const char *text, size_t len)
@@ -151,9 +172,8 @@ static void append_ascii(const char *text, size_t len, bool fold, struct buf *ou
  * so its two halves are called, on memory of ours. */
 enum err text_nfkc(const char *text, size_t len, bool fold, struct buf *out)
 {
-	const utf8proc_option_t options =
-	    (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT |
-	                        (fold ? UTF8PROC_CASEFOLD | UTF8PROC_IGNORE : 0));
+	const utf8proc_option_t options = (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT |
+	                                                      (fold ? UTF8PROC_CASEFOLD | UTF8PROC_IGNORE : 0));
 	utf8proc_int32_t room[128], *points = room;
 	utf8proc_ssize_t n, held = sizeof room / sizeof room[0] - 1;
 	enum err e = ERR_INVALID_VALUE;
@@ -189,6 +209,8 @@ out:
 
 uint32_t text_upper(uint32_t cp)
 {
+	if (cp < 0x80)
+		return (uint32_t)to_upper((char)cp);
 	return (uint32_t)utf8proc_toupper((utf8proc_int32_t)cp);
 }
 

@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 
 /* A reply must be taken within the time of a body, and a second for each of these. */
-#define REPLY_BYTES_PER_S ((size_t)64 << 10)
+#define REPLY_BYTES_PER_S ((size_t)1 << 20)
 #define STREAM_BLOCK 4096
 
 static int64_t reply_ms(const struct connection *c, size_t len)

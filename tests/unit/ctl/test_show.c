@@ -73,9 +73,9 @@ static void a_heading_can_not_drive_the_terminal(void **state)
 static void a_record_is_one_line_with_dashes_for_none(void **state)
 {
 	(void)state;
-	show_record_line(parse("{\"time\":\"T\",\"id\":\"1\\n2\",\"fields\":[\"a\",\"b\"],\"other\":1}"), &out);
+	show_record_line(parse("{\"time\":\"T\",\"id\":\"1\\n2\",\"given\":{\"masked:email\":[1],\"plain\":[3,4]},\"other\":1}"), &out);
 	assert_string_equal(buf_string(&out), "T  1\xef\xbf\xbd"
-	                                      "2  -  -  -  -  -  -  a,b\n");
+	                                      "2  -  -  -  -  -  -  masked:email(1) plain(3,4)\n");
 }
 
 static void a_problem_is_told_with_what_it_has(void **state)

@@ -11,7 +11,8 @@
 
 #include <cmocka.h>
 
-static inline enum err check_len(enum field_type type, const char *country, const char *text, size_t len, struct buf *out)
+static inline enum err check_len(enum field_type type, const char *country, const char *text, size_t len,
+                                 struct buf *out)
 {
 	const struct field f = {.type = type};
 

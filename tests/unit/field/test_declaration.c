@@ -140,7 +140,8 @@ static void a_mask_must_fit_its_type(void **state)
 	for (unsigned t = 0; t < TYPE_COUNT; t++) {
 		for (unsigned k = 0; k < MASK_COUNT; k++) {
 			const bool dated = t == TYPE_DATE || t == TYPE_BIRTH_DATE;
-			const bool object = t == TYPE_ADDRESS || t == TYPE_INTEGER || t == TYPE_BOOLEAN || t == TYPE_JSON;
+			const bool object =
+			    t == TYPE_ADDRESS || t == TYPE_INTEGER || t == TYPE_BOOLEAN || t == TYPE_JSON;
 			const bool fits = k == MASK_STARS || (k == MASK_EMAIL && t == TYPE_EMAIL) ||
 			                  (k == MASK_PHONE && t == TYPE_PHONE) || (k == MASK_NAME && t == TYPE_NAME) ||
 			                  (k == MASK_CITY && t == TYPE_ADDRESS) ||

@@ -6,9 +6,21 @@
 static void names_of_many_scripts_are_taken_as_given(void **state)
 {
 	static const char *const good[] = {
-	    "张伟",         "欧阳娜娜",     "迪丽热巴·迪力木拉提", "John Smith",  "Jean-Luc O'Neill",
-	    "José María",   "Jose\xcc\x81", "Müller",              "محمد",        "Владимир",
-	    "김철수",       "山田・太郎",   "राम",                 "𠮷野",        "D’Arcy J. Li",
+	    "张伟",
+	    "欧阳娜娜",
+	    "迪丽热巴·迪力木拉提",
+	    "John Smith",
+	    "Jean-Luc O'Neill",
+	    "José María",
+	    "Jose\xcc\x81",
+	    "Müller",
+	    "محمد",
+	    "Владимир",
+	    "김철수",
+	    "山田・太郎",
+	    "राम",
+	    "𠮷野",
+	    "D’Arcy J. Li",
 	};
 
 	(void)state;
@@ -19,8 +31,22 @@ static void names_of_many_scripts_are_taken_as_given(void **state)
 static void what_is_no_name_is_refused(void **state)
 {
 	static const char *const bad[] = {
-	    " ", "...", "-", "R2D2", "<b>x</b>", "a\tb", "a\nb", "\xcc\x81" "a" /* a mark with no base */,
-	    "a\xe2\x80\xae" "b" /* a bidi override */, "a\xe2\x80\x8b" "b" /* a blank of no width */, "张伟😀", "a;b", "a,b",
+	    " ",
+	    "...",
+	    "-",
+	    "R2D2",
+	    "<b>x</b>",
+	    "a\tb",
+	    "a\nb",
+	    "\xcc\x81"
+	    "a" /* a mark with no base */,
+	    "a\xe2\x80\xae"
+	    "b" /* a bidi override */,
+	    "a\xe2\x80\x8b"
+	    "b" /* a blank of no width */,
+	    "张伟😀",
+	    "a;b",
+	    "a,b",
 	};
 
 	(void)state;
@@ -105,8 +131,17 @@ static void text_is_anything_that_can_be_seen(void **state)
 static void bytes_that_are_no_utf_8_are_refused_by_every_type(void **state)
 {
 	static const char *const bad[] = {
-	    "a\xff", "a\x80", "a\xc0\x80", "a\xc1\xbf", "a\xe0\x80\x80", "a\xed\xa0\x80", "a\xf0\x80\x80\x80",
-	    "a\xf4\x90\x80\x80", "a\xf5\x80\x80\x80", "a\xe5\xbc", "a\xf0\x9f\x98",
+	    "a\xff",
+	    "a\x80",
+	    "a\xc0\x80",
+	    "a\xc1\xbf",
+	    "a\xe0\x80\x80",
+	    "a\xed\xa0\x80",
+	    "a\xf0\x80\x80\x80",
+	    "a\xf4\x90\x80\x80",
+	    "a\xf5\x80\x80\x80",
+	    "a\xe5\xbc",
+	    "a\xf0\x9f\x98",
 	};
 
 	(void)state;
@@ -126,7 +161,11 @@ static void a_nul_is_refused_by_every_type(void **state)
 		assert_int_equal(check_len((enum field_type)t, "CN", "\0", 1, &out), ERR_INVALID_VALUE);
 	}
 	assert_int_equal(check_len(TYPE_BANK_CARD, "CN", "4111111111111111\0", 17, &out), ERR_INVALID_VALUE);
-	assert_int_equal(check_len(TYPE_PHONE, "CN", "1381234\0" "5678", 12, &out), ERR_INVALID_VALUE);
+	assert_int_equal(check_len(TYPE_PHONE, "CN",
+	                           "1381234\0"
+	                           "5678",
+	                           12, &out),
+	                 ERR_INVALID_VALUE);
 	buf_fini(&out);
 }
 

@@ -140,7 +140,7 @@ static inline void client_take(struct client *c, size_t len)
 
 static inline const char *header_in(const char *head, const char *name)
 {
-	static char value[512];
+	static _Thread_local char value[512];
 	const char *line = strstr(head, "\r\n");
 	const size_t name_len = strlen(name);
 

@@ -347,6 +347,8 @@ static void *load(void *ctx)
 	for (int i = 0; i < 100; i++) {
 		struct reply r = client_get(c, i % 3 ? "/later" : "/big?n=40000");
 
+		if (r.status != 200 || r.closed)
+			fprintf(stderr, "request %d: status %d, closed %d, %zu bytes of body left, errno %d\n", i, r.status, r.closed, r.body_len, errno);
 		l->ok += r.status == 200 && !r.closed;
 		reply_free(&r);
 	}

@@ -190,23 +190,30 @@ static inline void naive_decide(const struct naive_policy *np, const char *id, c
 			naive_weigh(np, id, verb, subject, purpose, state & ~STATE_RESTRICTED, NULL) != FORM_DENY;
 }
 
-/* what: policy, dictionary, keys, callers, or audit */
-static inline bool naive_right(const struct naive_policy *np, const char *id, const char *what)
+static inline bool naive_right_rule(const struct naive_policy *np, const struct naive_rule *rule, const char *id,
+				    const char *what)
 {
-	bool allowed = false;
+	bool audit = strcmp(what, "audit") == 0;
 
-	for (size_t i = 0; i < np->n_rules; i++) {
-		const struct naive_rule *rule = &np->rules[i];
-		bool audit = strcmp(what, "audit") == 0;
+	return strcmp(rule->verb, audit ? "audit" : "manage") == 0 && (audit || strcmp(rule->subject, what) == 0) &&
+	       naive_holds_role(np, rule->role, id);
+}
 
-		if (strcmp(rule->verb, audit ? "audit" : "manage") != 0 ||
-		    (!audit && strcmp(rule->subject, what) != 0) || !naive_holds_role(np, rule->role, id))
-			continue;
-		if (rule->kind == NAIVE_DENY)
-			return false;
-		allowed = true;
-	}
-	return allowed;
+/* what: policy, dictionary, keys, callers, or audit */
+static inline bool naive_right(const struct naive_policy *np, const char *id, const char *what, struct naive_verdict *v)
+{
+	bool allowed = false, denied = false;
+
+	*v = (struct naive_verdict){0};
+	for (size_t i = 0; i < np->n_rules; i++)
+		if (naive_right_rule(np, &np->rules[i], id, what)) {
+			allowed |= np->rules[i].kind == NAIVE_ALLOW;
+			denied |= np->rules[i].kind == NAIVE_DENY;
+		}
+	for (size_t i = 0; i < np->n_rules && v->n_rules < POLICY_VERDICT_RULES; i++)
+		if (naive_right_rule(np, &np->rules[i], id, what) && (np->rules[i].kind == NAIVE_DENY) == denied)
+			v->rules[v->n_rules++] = np->rules[i].line;
+	return allowed && !denied;
 }
 
 #endif

@@ -36,6 +36,21 @@ static void a_failed_expectation_is_told_with_its_state(void **state)
 		      "line 6: expected allow, got deny\n");
 }
 
+/* "unless basis" and "always" ask in many states; the one that differs must be found, first or last. */
+static void each_state_that_a_test_names_is_asked(void **state)
+{
+	(void)state;
+	expect_report("expect deny for desk reads contact.email for support unless basis\n"
+		      "expect deny for desk reads contact.email for support unless consented or basis\n"
+		      "expect masked for desk reads contact.email for support unless objected or restricted\n"
+		      "expect allow for desk writes contact.email for support unless objected\n"
+		      "expect allow for desk writes contact.email for support always\n",
+		      ERR_OK, 2, 3,
+		      "line 1: expected deny, got masked(email) if consented\n"
+		      "line 3: expected masked(email), got deny\n"
+		      "line 5: expected allow, got deny if objected\n");
+}
+
 static void a_test_that_cannot_be_read_is_an_error(void **state)
 {
 	(void)state;
@@ -65,7 +80,9 @@ static void an_explanation_names_each_rule_and_its_effect(void **state)
 {
 	struct policy *p = compile(DESK "allow desk to read contact as masked for support\n"
 					"allow desk to read contact.phone as plain when consented # x\n"
-					"cap * to read contact as token for marketing\n");
+					"cap * to read contact as token for marketing\n"
+					"deny * to read contact for marketing when restricted\n"
+					"allow desk to write contact.phone\n");
 	struct buf json;
 
 	(void)state;
@@ -82,6 +99,18 @@ static void an_explanation_names_each_rule_and_its_effect(void **state)
 	    "{\"line\":3,\"text\":\"allow desk to read contact.phone as plain when consented\",\"effect\":\"allows "
 	    "plain\","
 	    "\"condition_met\":false,\"decided\":false}]}");
+	buf_reset(&json);
+	policy_explain(p, DESK_ID, VERB_READ, crm_subject("phone"), crm_purpose("marketing"), STATE_CONSENTED, &json);
+	assert_non_null(strstr(buf_string(&json), "\"form\":\"token\""));
+	assert_non_null(
+	    strstr(buf_string(&json), "\"effect\":\"allows plain\",\"condition_met\":true,\"decided\":false"));
+	assert_non_null(
+	    strstr(buf_string(&json), "\"effect\":\"limits to token\",\"condition_met\":true,\"decided\":true"));
+	assert_non_null(strstr(buf_string(&json), "\"effect\":\"denies\",\"condition_met\":false,\"decided\":false"));
+	buf_reset(&json);
+	policy_explain(p, DESK_ID, VERB_WRITE, crm_subject("phone"), crm_purpose("marketing"), 0, &json);
+	assert_non_null(strstr(buf_string(&json), "\"form\":\"allow\",\"reason\":\"allowed\",\"verb\":\"write\""));
+	assert_non_null(strstr(buf_string(&json), "\"effect\":\"allows\",\"condition_met\":true,\"decided\":true"));
 	buf_reset(&json);
 	policy_explain(p, "spiffe://d/x", VERB_READ, 999, 0, 0, &json);
 	assert_string_equal(buf_string(&json), "{\"identity\":\"spiffe://d/x\",\"roles\":[],\"audience\":null,"
@@ -186,6 +215,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_failed_expectation_is_told_with_its_state),
+	    cmocka_unit_test(each_state_that_a_test_names_is_asked),
 	    cmocka_unit_test(a_test_that_cannot_be_read_is_an_error),
 	    cmocka_unit_test(an_explanation_names_each_rule_and_its_effect),
 	    cmocka_unit_test(each_denial_has_its_reason),

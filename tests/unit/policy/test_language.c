@@ -1,7 +1,7 @@
 /* The language as it is written, and what each mistake in it is told. */
 #include "tests/unit/policy/desk.h"
 
-/* The first complaint must stand there, say this (a part of it) and suggest that. */
+/* The one complaint must stand there, say this (a part of it) and suggest that. */
 static void expect_complaint(const char *text, unsigned line, unsigned column, const char *says, const char *near)
 {
 	struct policy_complaints c;
@@ -9,6 +9,7 @@ static void expect_complaint(const char *text, unsigned line, unsigned column, c
 
 	assert_int_equal(policy_compile(text, strlen(text), &crm_world, &p, &c), ERR_POLICY_TEXT);
 	assert_null(p);
+	assert_int_equal(c.n, 1); /* one fault is told once */
 	if (c.list[0].line != line || c.list[0].column != column || !strstr(c.list[0].text, says) ||
 	    strcmp(c.list[0].near, near) != 0)
 		fail_msg("for:\n%s\ngot %u:%u %s (%s)", text, c.list[0].line, c.list[0].column, c.list[0].text,
@@ -82,6 +83,8 @@ static void misplaced_words_are_told(void **state)
 	    {"allow desk to read audit when consented", 26, "'when' stands where the end", ""},
 	    {"allow desk to read contact for support，survey", 39, "a character that no statement may hold", ","},
 	    {"allow desk to read 联系", 20, "a character that no statement may hold", ""},
+	    {"role", 5, "the line ends where the name of a role", ""},
+	    {"role a23456789012345678901234567890123456789012345678 is spiffe://d/a", 6, "at most 47", ""},
 	    {"role x is desk", 11, "not a SPIFFE ID", ""},
 	    {"role x is spiffe://D/a", 11, "not a SPIFFE ID", ""},
 	    {"role x is spiffe://d", 11, "not a SPIFFE ID", ""},
@@ -128,6 +131,7 @@ static void an_identity_may_have_one_audience_only(void **state)
 	expect_complaint("role a is spiffe://d/x\nrole b is spiffe://d/*", 2, 6, says, "");
 	expect_complaint("role a is spiffe://d/*\nrole b is spiffe://e/y, spiffe://d/x", 2, 6, says, "");
 	expect_complaint("role a is spiffe://d/*  audience p\nrole b is spiffe://d/* audience q", 2, 6, says, "");
+	expect_complaint("role a is spiffe://d/w, spiffe://d/x\nrole b is spiffe://e/y, spiffe://d/x", 2, 6, says, "");
 	policy_free(compile("role a is spiffe://d/* audience p\nrole b is spiffe://d/x audience p"));
 	policy_free(compile("role a is spiffe://d/*\nrole b is spiffe://d/x/y, spiffe://d/x/*"));
 }
@@ -161,9 +165,6 @@ static void columns_count_characters(void **state)
 
 static void limits_are_errors_and_not_silent_cuts(void **state)
 {
-	struct policy_world small = crm_world;
-	struct policy_complaints c;
-	struct policy *p;
 	struct buf text;
 
 	(void)state;
@@ -182,9 +183,80 @@ static void limits_are_errors_and_not_silent_cuts(void **state)
 	for (int i = 0; i < 65535; i++)
 		buf_byte(&text, '\n');
 	expect_complaint(buf_string(&text), 65535, 1, "at most 65535 lines", "");
-	small.n_purposes = POLICY_PURPOSES_MAX + 1;
-	assert_int_equal(policy_compile("", 0, &small, &p, &c), ERR_POLICY_TEXT);
 	buf_fini(&text);
+}
+
+static void expect_world_refused(const struct policy_world *world)
+{
+	struct policy_complaints c;
+	struct policy *p;
+
+	assert_int_equal(policy_compile("", 0, world, &p, &c), ERR_POLICY_TEXT);
+	assert_non_null(strstr(c.list[0].text, "the dictionary has more"));
+}
+
+static void a_world_that_is_too_large_is_refused(void **state)
+{
+	static struct policy_subject subjects[POLICY_SUBJECTS_MAX + 1];
+	static const char *purposes[POLICY_PURPOSES_MAX + 1];
+	struct policy_world world = {subjects, POLICY_SUBJECTS_MAX, purposes, POLICY_PURPOSES_MAX};
+	static const char too_long[] = "a23456789012345678901234567890123456789012345678";
+	struct policy *p;
+
+	(void)state;
+	for (size_t i = 0; i <= POLICY_SUBJECTS_MAX; i++)
+		subjects[i] = (struct policy_subject){"name", "class", false, 1, {"mask"}};
+	for (size_t i = 0; i <= POLICY_PURPOSES_MAX; i++)
+		purposes[i] = "support";
+	assert_int_equal(policy_compile("", 0, &world, &p, NULL), ERR_OK);
+	policy_free(p);
+	world.n_subjects++;
+	expect_world_refused(&world);
+	world.n_subjects = 1;
+	world.n_purposes++;
+	expect_world_refused(&world);
+	world.n_purposes = 2;
+	subjects[0].n_masks = POLICY_MASKS_MAX + 1;
+	expect_world_refused(&world);
+	subjects[0].n_masks = 1;
+	subjects[0].masks[0] = too_long;
+	expect_world_refused(&world);
+	subjects[0].masks[0] = "mask";
+	subjects[0].name = too_long;
+	expect_world_refused(&world);
+	subjects[0].name = "name";
+	purposes[1] = too_long;
+	expect_world_refused(&world);
+	purposes[1] = too_long + 1;
+	assert_int_equal(policy_compile("", 0, &world, &p, NULL), ERR_OK);
+	policy_free(p);
+}
+
+static void a_spiffe_id_has_at_most_2048_bytes(void **state)
+{
+	struct buf text;
+
+	(void)state;
+	buf_init(&text, 0);
+	buf_text(&text, "role x is spiffe://d/");
+	while (text.len < 10 + 2048)
+		buf_append(&text, &"azAZ09.-_"[text.len % 9], 1);
+	policy_free(compile(buf_string(&text)));
+	buf_byte(&text, 'a');
+	expect_complaint(buf_string(&text), 1, 11, "not a SPIFFE ID", "");
+	buf_fini(&text);
+}
+
+static void long_words_are_told_without_a_guess(void **state)
+{
+	static const char word[] = "a234567890123456789012345678901234567890123456789012345678901234";
+	char text[256];
+
+	(void)state;
+	for (size_t len = 60; len <= 64; len++) {
+		(void)snprintf(text, sizeof text, DESK "allow desk to read contact for %.*s", (int)len, word);
+		expect_complaint(text, 2, 32, "no purpose is called 'a234567890", "");
+	}
 }
 
 int main(void)
@@ -197,6 +269,9 @@ int main(void)
 	    cmocka_unit_test(all_faults_are_told_in_their_order),
 	    cmocka_unit_test(columns_count_characters),
 	    cmocka_unit_test(limits_are_errors_and_not_silent_cuts),
+	    cmocka_unit_test(a_world_that_is_too_large_is_refused),
+	    cmocka_unit_test(a_spiffe_id_has_at_most_2048_bytes),
+	    cmocka_unit_test(long_words_are_told_without_a_guess),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -207,6 +207,13 @@ struct totals {
 	size_t questions, forms[16], consent_missing, restricted, rights;
 };
 
+static void same_rules(const struct policy_verdict *got, const struct naive_verdict *want)
+{
+	assert_int_equal(got->n_rules, want->n_rules);
+	for (size_t i = 0; i < got->n_rules; i++)
+		assert_int_equal(got->rules[i], want->rules[i]);
+}
+
 static void ask(const struct policy *p, const struct naive_policy *np, struct totals *t)
 {
 	const char *id = PICK(ids);
@@ -223,9 +230,7 @@ static void ask(const struct policy *p, const struct naive_policy *np, struct to
 	assert_int_equal(got.form, want.form);
 	assert_int_equal(got.consent_missing, want.consent_missing);
 	assert_int_equal(got.restricted, want.restricted);
-	assert_int_equal(got.n_rules, want.n_rules);
-	for (size_t i = 0; i < got.n_rules; i++)
-		assert_int_equal(got.rules[i], want.rules[i]);
+	same_rules(&got, &want);
 	t->questions++;
 	t->forms[got.form]++;
 	t->consent_missing += got.consent_missing;
@@ -236,6 +241,7 @@ static void ask_rights(const struct policy *p, const struct naive_policy *np, st
 {
 	struct policy_identity who;
 	struct policy_verdict v;
+	struct naive_verdict want;
 
 	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
 		for (unsigned r = 0; r < RIGHT_COUNT; r++) {
@@ -243,7 +249,8 @@ static void ask_rights(const struct policy *p, const struct naive_policy *np, st
 
 			policy_identify(p, ids[i], &who);
 			has = policy_has_right(p, &who, (enum policy_right)r, &v);
-			assert_int_equal(has, naive_right(np, ids[i], rights[r]));
+			assert_int_equal(has, naive_right(np, ids[i], rights[r], &want));
+			same_rules(&v, &want);
 			t->rights += has;
 		}
 }
