@@ -74,6 +74,7 @@ static void req_restart(struct req *r)
 	r->rounds = 0;
 	r->audit_count = 0;
 	r->status = 0;
+	r->content_type = NULL;
 	r->etag[0] = 0;
 	r->location = NULL;
 }

@@ -25,6 +25,7 @@ OPERATION(record_delete); /* records.c */
 
 /* Configuration and log: one step, in a batch of their own, that also composes the reply. */
 enum step whoami_decide(struct req *r, struct batch *b);             /* callers.c */
+enum step identities_decide(struct req *r, struct batch *b);         /* callers.c */
 enum step freeze_decide(struct req *r, struct batch *b);             /* callers.c */
 enum step thaw_decide(struct req *r, struct batch *b);               /* callers.c */
 enum step audience_revoke_decide(struct req *r, struct batch *b);    /* callers.c */

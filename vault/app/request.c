@@ -289,10 +289,21 @@ static struct queue *queue_of(const struct req *r)
 	return (r->route->flags & ROUTE_BULK) || r->job.weight > 128 ? r->app->bulk : r->app->single;
 }
 
+/* Refusals that another node's change of the dictionary may have made untrue
+ * since this node read it. They are decided anew by a batch, which knows. */
+static bool may_be_outdated(const struct req *r, enum err e)
+{
+	return r->snapshot && (e == ERR_UNKNOWN_FIELD || e == ERR_UNKNOWN_KIND || e == ERR_UNKNOWN_PURPOSE || e == ERR_NOT_INDEXED);
+}
+
 bool req_ready(struct req *r)
 {
 	enum err e = plan_first(r);
 
+	if (may_be_outdated(r, e)) {
+		r->plan_err = e;
+		r->err = e = ERR_OK;
+	}
 	if (!e) {
 		req_move(r, REQ_PLANNED);
 		r->job.solo = (r->route->flags & ROUTE_SOLO) != 0;

@@ -6,6 +6,7 @@
 
 #define KIB ((size_t)1024)
 #define OP(name) name##_plan, name##_want, name##_decide, name##_reply
+#define STEP(name) NULL, NULL, name##_decide, NULL /* decides and composes in one */
 
 const struct route routes[] = {
     {"POST", "/v1/customers", "customer.create", ROUTE_PURPOSE | ROUTE_BODY | ROUTE_IDEMPOTENT, 512 * KIB, {NULL}, OP(create)},
@@ -20,6 +21,23 @@ const struct route routes[] = {
     {"DELETE", "/v1/customers/{customer}/records/{kind}/{record}", "record.delete", ROUTE_PURPOSE, 0, {NULL}, OP(record_delete)},
     {"POST", "/v1/tokens:detokenize", "token.detokenize", ROUTE_PURPOSE | ROUTE_BODY, 256 * KIB, {NULL}, OP(detokenize)},
     {"POST", "/v1/tokens:translate", "token.translate", ROUTE_PURPOSE | ROUTE_BODY, 256 * KIB, {NULL}, OP(translate)},
+
+    {"GET", "/v1/whoami", "caller.whoami", 0, 0, {NULL}, STEP(whoami)},
+    {"GET", "/v1/identities", "identity.list", ROUTE_SOLO, 0, {NULL}, STEP(identities)},
+    {"POST", "/v1/identities:freeze", "identity.freeze", ROUTE_BODY | ROUTE_SOLO, 4 * KIB, {NULL}, STEP(freeze)},
+    {"POST", "/v1/identities:thaw", "identity.thaw", ROUTE_BODY | ROUTE_SOLO, 4 * KIB, {NULL}, STEP(thaw)},
+    {"POST", "/v1/certificates:reload", "certificate.reload", ROUTE_SOLO, 0, {NULL}, STEP(reload)},
+    {"POST", "/v1/audiences/{audience}:revoke", "audience.revoke", ROUTE_SOLO, 0, {NULL}, STEP(audience_revoke)},
+    {"GET", "/v1/fields", "field.list", 0, 0, {NULL}, STEP(fields_list)},
+    {"GET", "/v1/fields/{name}", "field.read", 0, 0, {NULL}, STEP(field_get)},
+    {"PUT", "/v1/fields/{name}", "field.put", ROUTE_BODY | ROUTE_SOLO, 16 * KIB, {NULL}, STEP(field_put)},
+    {"GET", "/v1/purposes", "purpose.list", 0, 0, {NULL}, STEP(purposes_list)},
+    {"GET", "/v1/purposes/{name}", "purpose.read", 0, 0, {NULL}, STEP(purpose_get)},
+    {"PUT", "/v1/purposes/{name}", "purpose.put", ROUTE_BODY | ROUTE_SOLO, 4 * KIB, {NULL}, STEP(purpose_put)},
+    {"GET", "/v1/policies", "policy.read", ROUTE_SOLO, 0, {NULL}, STEP(policies_get)},
+    {"POST", "/v1/policies:check", "policy.check", ROUTE_BODY | ROUTE_BULK, 4096 * KIB, {NULL}, STEP(policy_check)},
+    {"POST", "/v1/policies:activate", "policy.activate", ROUTE_BODY | ROUTE_SOLO, 2048 * KIB, {NULL}, STEP(policy_activate)},
+    {"POST", "/v1/policies:explain", "policy.explain", ROUTE_BODY, 16 * KIB, {NULL}, STEP(policy_explain)},
 };
 
 size_t route_count(void)
