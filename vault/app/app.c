@@ -152,7 +152,7 @@ bool app_ready(struct app *app, struct buf *json)
 	if (!ready)
 		json_key_string(&j, "node", "stopping");
 	for (size_t i = 0; i < app->n_executors; i++) {
-		char key[32];
+		char key[48];
 
 		if (executor_ready(app->executors[i]))
 			continue;

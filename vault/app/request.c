@@ -209,6 +209,8 @@ static void take_query(void *ctx, const char *name, const char *value)
 
 static void job_done(struct executor_job *job, enum err e);
 
+#define BODY_DROPPED_MAX ((size_t)8 << 20) /* of a request to no route */
+
 struct req *req_begin(struct app *app, const struct req_head *h, size_t *body_limit, enum err *refused)
 {
 	struct req *r = calloc(1, sizeof *r);
@@ -229,7 +231,7 @@ struct req *req_begin(struct app *app, const struct req_head *h, size_t *body_li
 	memcpy(r->certificate, h->certificate_sha256, sizeof r->certificate);
 	r->identity = arena_copy(&r->arena, h->spiffe_id, strlen(h->spiffe_id));
 	r->route = route_find(h->method, h->path, &r->arena, r->params, &r->allow);
-	*body_limit = r->route ? r->route->body_limit : 0;
+	*body_limit = r->route ? r->route->body_limit : BODY_DROPPED_MAX;
 	if (!r->identity)
 		req_fail(r, ERR_MEMORY, NULL);
 	else if (!take_headers(r, h) && !r->route)
@@ -244,6 +246,8 @@ struct req *req_begin(struct app *app, const struct req_head *h, size_t *body_li
 
 enum err req_body(struct req *r, const void *bytes, size_t len)
 {
+	if (r->err) /* the answer is known: what the client still sends is dropped */
+		return ERR_OK;
 	buf_append(&r->body, bytes, len);
 	return buf_err(&r->body);
 }

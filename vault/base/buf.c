@@ -49,6 +49,8 @@ static bool grow(struct buf *b, size_t need)
 
 	while (cap < need)
 		cap *= 2;
+	if (cap > b->limit) /* appends in line look at cap alone */
+		cap = b->limit;
 	moved = malloc(cap);
 	if (!moved)
 		return false;

@@ -145,6 +145,17 @@ static void no_notice(void *ctx, const PGresult *r)
 	(void)r;
 }
 
+/* libpq's complaint about a connection string quotes parts of it, and it may hold a password. */
+static enum err check_conninfo(struct db *db, const char *conninfo)
+{
+	PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
+
+	if (!options)
+		return fail(db, DB_LOST, "the connection string can't be read (postgresql://... or key=value pairs)");
+	PQconninfoFree(options);
+	return ERR_OK;
+}
+
 static enum err connect_with_deadline(struct db *db, const char *conninfo)
 {
 	const char *const keys[] = {"dbname", "application_name", "client_encoding", "connect_timeout", NULL};
@@ -204,7 +215,9 @@ enum err db_open(const char *conninfo, const struct db_statement *list, struct d
 	if (!db)
 		return ERR_MEMORY;
 	db->list = list;
-	e = connect_with_deadline(db, conninfo);
+	e = check_conninfo(db, conninfo);
+	if (!e)
+		e = connect_with_deadline(db, conninfo);
 	if (!e)
 		e = db_script(db, SESSION);
 	if (!e && PQsetnonblocking(db->conn, 1))
