@@ -63,6 +63,7 @@ struct connection {
 	_Atomic bool timed_out;      /* cut in the handshake */
 	bool spoke;                  /* a byte came in */
 	bool verified;
+	bool uncorked; /* the socket's cork, see reply.c */
 	const char *refusal;         /* why the handshake was refused */
 	struct credentials *credentials;
 	uint64_t deny_generation; /* of the list that denied was read from; 0: none yet */

@@ -132,16 +132,26 @@ enum MHD_Result reply_problem(struct connection *c)
 	return reply_queue(c, &reply);
 }
 
+/* MHD corks the socket at the first reply that it means to send in two pieces, believes it corked ever
+ * after, and pushes by setting TCP_NODELAY, before our bytes are there: the kernel would hold each reply
+ * for 200 ms. The cork is taken off once, and MHD never sets it again. */
+static void take_off_cork(struct connection *c)
+{
+	socklen_t len = sizeof(int);
+	int cork = 0;
+	const int off = 0;
+
+	if (c->uncorked || getsockopt(c->fd, IPPROTO_TCP, TCP_CORK, &cork, &len) != 0 || !cork)
+		return;
+	c->uncorked = setsockopt(c->fd, IPPROTO_TCP, TCP_CORK, &off, sizeof off) == 0;
+}
+
 void reply_flush(struct connection *c)
 {
-	const int on = 1;
-
 	c->request.corked = false;
 	/* A full socket here means a client that sends requests and reads no replies. */
-	if (gnutls_record_uncork(c->session, 0) < 0) {
+	if (gnutls_record_uncork(c->session, 0) < 0)
 		shutdown(c->fd, SHUT_RDWR);
-		return;
-	}
-	/* MHD holds TCP_CORK and believes that it has pushed already; without this the kernel waits for 200 ms. */
-	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	else
+		take_off_cork(c);
 }
