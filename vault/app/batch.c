@@ -21,6 +21,7 @@
 #include <string.h>
 
 #define ROUNDS_MAX 8
+#define SWEEP_US ((int64_t)600 * 1000000)
 #define REVISIONS_MAX 4 /* attempts to meet a configuration that keeps changing */
 
 struct claim {
@@ -379,6 +380,22 @@ static enum err connected(void *state, struct db *db, bool *committed, struct bu
 	return e;
 }
 
+/* The bulk executor, the last one, sweeps: single requests never wait for it. */
+static void idle(void *state, struct db *db)
+{
+	struct batch *b = state;
+	const int64_t now = clock_mono_us();
+
+	if (b->executor != (unsigned)b->app->config->executors || now < b->next_sweep_us)
+		return;
+	b->next_sweep_us = now + SWEEP_US;
+	if (store_sweep(db)) {
+		log_event(LOG_WARN, "sweep_failed", "reason=\"%s\"", db_error(db));
+		if (db_rollback(db))
+			return; /* lost: the executor sees it */
+	}
+}
+
 static void stop(void *state)
 {
 	struct batch *b = state;
@@ -438,7 +455,7 @@ static enum err start(void *ctx, unsigned index, void **state)
 }
 
 const struct executor_ops batch_ops = {
-    .statements = store_statements, .start = start, .stop = stop, .connected = connected, .run = run};
+    .statements = store_statements, .start = start, .stop = stop, .connected = connected, .run = run, .idle = idle};
 
 /* Looks whose it is: another audience's, one of an epoch that was revoked, or nobody's. */
 static enum err count_stranger(struct batch *b, const struct token_text *text)

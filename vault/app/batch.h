@@ -38,7 +38,7 @@ struct batch {
 	size_t n_claims, claims_cap;
 	bool change;      /* the acknowledgement must wait for older batches (G2) */
 	bool barrier_due; /* committed, but the wait was cut off */
-	bool reconfigure; /* the configuration was changed: load it before the next batch */
+	int64_t next_sweep_us; /* monotonic */
 };
 
 /* false: another request of this batch has claimed the same thing (a customer
