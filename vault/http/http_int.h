@@ -112,6 +112,8 @@ bool connection_allowed(struct connection *c);
 /* Moves on the I/O thread. timeout_ms 0: no deadline. A connection that was cut stays cut: false. */
 bool connection_move(struct connection *c, enum phase to, int64_t timeout_ms);
 enum phase connection_phase(const struct connection *c);
+/* Ends it at once; on the I/O thread, where it is not suspended. */
+void connection_cut(struct connection *c);
 /* Moves a connection from a suspended phase to REPLY and resumes it, once however many call. Any thread. */
 void connection_wake(struct connection *c, enum phase from);
 enum err watchdog_start(struct http_server *s) MUST_CHECK;

@@ -151,7 +151,7 @@ void reply_flush(struct connection *c)
 	c->request.corked = false;
 	/* A full socket here means a client that sends requests and reads no replies. */
 	if (gnutls_record_uncork(c->session, 0) < 0)
-		shutdown(c->fd, SHUT_RDWR);
+		connection_cut(c);
 	else
 		take_off_cork(c);
 }

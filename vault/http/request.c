@@ -66,6 +66,8 @@ static void ask_handler(struct connection *c, uint64_t length)
 	enum err refused = ERR_INTERNAL;
 
 	if (!connection_allowed(c)) {
+		if (h->denied)
+			h->denied(h->ctx, &c->peer);
 		refuse(c, ERR_DENY_LISTED);
 		return;
 	}

@@ -92,6 +92,12 @@ void connection_wake(struct connection *c, enum phase from)
 	atomic_fetch_sub(&s->waking, 1);
 }
 
+void connection_cut(struct connection *c)
+{
+	atomic_store(&c->word, pack(PHASE_CUT, 0));
+	shutdown(c->fd, SHUT_RDWR);
+}
+
 static void cut(struct connection *c, uint64_t word)
 {
 	if (!atomic_compare_exchange_strong(&c->word, &word, pack(PHASE_CUT, 0)))

@@ -47,7 +47,7 @@ struct service {
 	void (*follower_wake)(void *token);
 	void *follower;
 	char reason[64]; /* of the last failed handshake */
-	_Atomic int failures;
+	_Atomic int failures, denials;
 	_Atomic int begun, ended, unparked;
 };
 
@@ -269,6 +269,14 @@ static inline void service_failed(void *ctx, const char *reason)
 	atomic_fetch_add(&s->failures, 1);
 }
 
+static inline void service_denied(void *ctx, const struct http_peer *peer)
+{
+	struct service *s = ctx;
+
+	if (strcmp(peer->spiffe_id, "spiffe://crm.example/svc/crm-core") == 0)
+		atomic_fetch_add(&s->denials, 1);
+}
+
 static UNUSED_HERE void service_prepare(struct service *s)
 {
 	*s = (struct service){.pki = pki_new()};
@@ -304,6 +312,7 @@ static UNUSED_HERE void service_start(struct service *s)
 		.end = service_end,
 		.problem = service_problem,
 		.handshake_failed = service_failed,
+		.denied = service_denied,
 	};
 	struct buf why;
 

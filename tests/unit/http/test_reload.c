@@ -132,6 +132,7 @@ static void a_deny_listed_serial_is_refused_on_the_next_request_of_an_open_conne
 		r = client_get(c, "/now");
 		assert_int_equal(r.status, 403);
 		assert_non_null(strstr(r.body, "identity_denied"));
+		assert_int_equal(atomic_load(&s->denials), (int)i + 1);
 		reply_free(&r);
 		write_file(s->pki.folder, "deny", "spiffe://crm.example/svc/another\nff\n", 36, 0644);
 		reload(s, ERR_OK, NULL);

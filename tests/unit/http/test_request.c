@@ -352,6 +352,25 @@ static void a_client_that_closes_its_half_still_gets_its_reply(void **state)
 	client_free(c);
 }
 
+static void a_client_that_sends_requests_and_reads_no_replies_is_closed(void **state)
+{
+	struct service *s = *state;
+	struct client *c = client_open(&s->pki, s->port, "client");
+	const struct timeval patience = {.tv_sec = 10};
+	static char many[300 * 40 + 1];
+	bool open = true;
+	int sent = 0;
+
+	for (int i = 0; i < 300; i++)
+		strcat(many + i * 39, "GET /head?q=1 HTTP/1.1\r\nHost: abcde\r\n\r\n");
+	setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+	for (; open && sent < 2000; sent++)
+		open = gnutls_record_send(c->session, many, strlen(many)) > 0;
+	assert_false(open);
+	client_free(c);
+	wait_for(&s->ended, atomic_load(&s->begun));
+}
+
 struct load {
 	struct service *s;
 	int ok;
@@ -410,6 +429,7 @@ int main(void)
 		cmocka_unit_test(a_head_too_large_is_refused_with_431_or_414),
 		cmocka_unit_test(a_client_that_leaves_in_mid_request_ends_it),
 		cmocka_unit_test(a_client_that_closes_its_half_still_gets_its_reply),
+		cmocka_unit_test(a_client_that_sends_requests_and_reads_no_replies_is_closed),
 		cmocka_unit_test(many_connections_at_once_lose_nothing),
 	};
 
