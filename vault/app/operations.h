@@ -44,5 +44,6 @@ enum err audit_list_plan(struct req *r);                             /* audit_lo
 enum step audit_list_decide(struct req *r, struct batch *b);         /* audit_log.c */
 enum step audit_get_decide(struct req *r, struct batch *b);          /* audit_log.c */
 enum step openapi_decide(struct req *r, struct batch *b);            /* openapi.c */
+enum step handshake_decide(struct req *r, struct batch *b);          /* handshake.c; no route of a client */
 
 #endif

@@ -38,6 +38,10 @@ const struct route routes[] = {
     {"POST", "/v1/policies:check", "policy.check", ROUTE_BODY | ROUTE_BULK, 4096 * KIB, {NULL}, STEP(policy_check)},
     {"POST", "/v1/policies:activate", "policy.activate", ROUTE_BODY | ROUTE_SOLO, 2048 * KIB, {NULL}, STEP(policy_activate)},
     {"POST", "/v1/policies:explain", "policy.explain", ROUTE_BODY, 16 * KIB, {NULL}, STEP(policy_explain)},
+    {"GET", "/v1/audit/records", "audit.list", ROUTE_SOLO | ROUTE_BULK | ROUTE_STREAM, 0,
+     {"since", "until", "actor", "activity", "outcome", "purpose", "customer", "limit", "cursor", "follow"},
+     audit_list_plan, NULL, audit_list_decide, NULL},
+    {"GET", "/v1/audit/records/{id}", "audit.read", ROUTE_SOLO, 0, {NULL}, STEP(audit_get)},
 };
 
 size_t route_count(void)
