@@ -162,6 +162,13 @@ static enum err copy_header(struct req *r, const struct req_head *h, const char 
 	return *out ? ERR_OK : req_fail(r, ERR_MEMORY, NULL);
 }
 
+static bool media_type_is(const char *text, const char *type)
+{
+	const size_t len = strlen(type);
+
+	return !strncasecmp(text, type, len) && (!text[len] || strchr("; \t", text[len]));
+}
+
 static enum err take_headers(struct req *r, const struct req_head *h)
 {
 	const char *type;
@@ -182,7 +189,7 @@ static enum err take_headers(struct req *r, const struct req_head *h)
 	if (e || !r->route || !(r->route->flags & ROUTE_BODY))
 		return e;
 	type = h->header(h->connection, "Content-Type");
-	if (type && strncasecmp(type, "application/json", 16) && strncasecmp(type, "application/merge-patch+json", 28))
+	if (type && !media_type_is(type, "application/json") && !media_type_is(type, "application/merge-patch+json"))
 		return req_fail(r, ERR_MEDIA_TYPE, "Content-Type");
 	return ERR_OK;
 }
