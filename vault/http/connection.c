@@ -54,7 +54,8 @@ static int pull_timeout(gnutls_transport_ptr_t ptr, unsigned ms)
 	return 1;
 }
 
-static int on_handshake(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming, const gnutls_datum_t *message)
+static int on_handshake(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+			const gnutls_datum_t *message)
 {
 	struct connection *c = connection_of(gnutls_session_get_ptr(session));
 
@@ -160,7 +161,8 @@ static void closed(struct connection *c)
 	free(c);
 }
 
-void connection_notify(void *server, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code)
+void connection_notify(void *server, struct MHD_Connection *mhd, void **context,
+		       enum MHD_ConnectionNotificationCode code)
 {
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		*context = started(server, mhd);

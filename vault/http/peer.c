@@ -98,7 +98,8 @@ static const char *check_usage(gnutls_x509_crt_t leaf)
 	rc = gnutls_x509_crt_get_key_usage(leaf, &usage, &critical);
 	if (rc == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
 		return NULL;
-	if (rc < 0 || !(usage & GNUTLS_KEY_DIGITAL_SIGNATURE) || (usage & (GNUTLS_KEY_KEY_CERT_SIGN | GNUTLS_KEY_CRL_SIGN)))
+	if (rc < 0 || !(usage & GNUTLS_KEY_DIGITAL_SIGNATURE) ||
+	    (usage & (GNUTLS_KEY_KEY_CERT_SIGN | GNUTLS_KEY_CRL_SIGN)))
 		return "not_client";
 	return NULL;
 }

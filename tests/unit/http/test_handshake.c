@@ -45,7 +45,8 @@ static void a_client_of_the_other_trust_domain_is_let_in_by_its_own_bundle(void 
 	struct client *c;
 	struct reply r;
 
-	make_leaf(&s->pki, &(struct leaf_spec){.name = "partner", .client = true, .uris = {"spiffe://partner.example/svc/a"}},
+	make_leaf(&s->pki,
+		  &(struct leaf_spec){.name = "partner", .client = true, .uris = {"spiffe://partner.example/svc/a"}},
 		  &s->pki.other_ca);
 	c = client_open(&s->pki, s->port, "partner");
 	r = client_get(c, "/head");
@@ -75,7 +76,8 @@ static void a_self_signed_certificate_is_refused(void **state)
 	struct pair leaf = {.key = self.key};
 
 	leaf.crt = new_crt(self.key, "self", 1, 0, 0);
-	must(gnutls_x509_crt_set_subject_alt_name(leaf.crt, GNUTLS_SAN_URI, spec.uris[0], (unsigned)strlen(spec.uris[0]), 0));
+	must(gnutls_x509_crt_set_subject_alt_name(leaf.crt, GNUTLS_SAN_URI, spec.uris[0],
+						  (unsigned)strlen(spec.uris[0]), 0));
 	must(gnutls_x509_crt_set_key_purpose_oid(leaf.crt, GNUTLS_KP_TLS_WWW_CLIENT, 0));
 	must(gnutls_x509_crt_sign2(leaf.crt, leaf.crt, self.key, GNUTLS_DIG_SHA256, 0));
 	save_pair(&s->pki, "self", &leaf);
@@ -88,8 +90,10 @@ static void an_expired_certificate_is_refused(void **state)
 {
 	struct service *s = *state;
 
-	make_leaf(&s->pki, &(struct leaf_spec){.name = "expired", .client = true, .uris = {CRM_CORE}, .from_s = -7200, .until_s = -60},
-		  &s->pki.ca);
+	make_leaf(
+	    &s->pki,
+	    &(struct leaf_spec){.name = "expired", .client = true, .uris = {CRM_CORE}, .from_s = -7200, .until_s = -60},
+	    &s->pki.ca);
 	assert_no_http(s, "expired", "expired");
 }
 
@@ -97,7 +101,8 @@ static void a_certificate_that_is_not_valid_yet_is_refused(void **state)
 {
 	struct service *s = *state;
 
-	make_leaf(&s->pki, &(struct leaf_spec){.name = "early", .client = true, .uris = {CRM_CORE}, .from_s = 3600}, &s->pki.ca);
+	make_leaf(&s->pki, &(struct leaf_spec){.name = "early", .client = true, .uris = {CRM_CORE}, .from_s = 3600},
+		  &s->pki.ca);
 	assert_no_http(s, "early", "expired");
 }
 
@@ -129,7 +134,9 @@ static void a_trust_domain_without_a_bundle_is_refused(void **state)
 {
 	struct service *s = *state;
 
-	make_leaf(&s->pki, &(struct leaf_spec){.name = "nodomain", .client = true, .uris = {"spiffe://nobody.example/svc/a"}}, &s->pki.rogue);
+	make_leaf(&s->pki,
+		  &(struct leaf_spec){.name = "nodomain", .client = true, .uris = {"spiffe://nobody.example/svc/a"}},
+		  &s->pki.rogue);
 	assert_no_http(s, "nodomain", "unknown_ca");
 }
 
@@ -137,10 +144,15 @@ static void two_uris_are_refused(void **state)
 {
 	struct service *s = *state;
 
-	make_leaf(&s->pki, &(struct leaf_spec){.name = "two", .client = true, .uris = {CRM_CORE, "spiffe://crm.example/svc/admin"}}, &s->pki.ca);
+	make_leaf(
+	    &s->pki,
+	    &(struct leaf_spec){.name = "two", .client = true, .uris = {CRM_CORE, "spiffe://crm.example/svc/admin"}},
+	    &s->pki.ca);
 	assert_no_http(s, "two", "two_identities");
 	/* The second is none of ours: still two names. */
-	make_leaf(&s->pki, &(struct leaf_spec){.name = "two", .client = true, .uris = {CRM_CORE, "https://example.com/"}}, &s->pki.ca);
+	make_leaf(&s->pki,
+		  &(struct leaf_spec){.name = "two", .client = true, .uris = {CRM_CORE, "https://example.com/"}},
+		  &s->pki.ca);
 	assert_no_http(s, "two", "two_identities");
 }
 
@@ -154,8 +166,9 @@ static void a_certificate_without_a_uri_is_refused(void **state)
 
 static void a_uri_that_is_no_spiffe_id_is_refused(void **state)
 {
-	static const char *const uris[] = {"https://crm.example/svc/crm-core", "spiffe://crm.example", "spiffe://crm.example/",
-					   "spiffe://crm.example/svc/../admin", "spiffe://CRM.example/svc/a"};
+	static const char *const uris[] = {"https://crm.example/svc/crm-core", "spiffe://crm.example",
+					   "spiffe://crm.example/", "spiffe://crm.example/svc/../admin",
+					   "spiffe://CRM.example/svc/a"};
 	struct service *s = *state;
 
 	for (size_t i = 0; i < sizeof uris / sizeof *uris; i++) {
@@ -188,7 +201,8 @@ static void a_ca_certificate_as_a_client_is_refused(void **state)
 {
 	struct service *s = *state;
 
-	make_leaf(&s->pki, &(struct leaf_spec){.name = "ca-leaf", .client = true, .is_ca = true, .uris = {CRM_CORE}}, &s->pki.ca);
+	make_leaf(&s->pki, &(struct leaf_spec){.name = "ca-leaf", .client = true, .is_ca = true, .uris = {CRM_CORE}},
+		  &s->pki.ca);
 	assert_no_http(s, "ca-leaf", "not_client");
 }
 
@@ -274,26 +288,26 @@ static void a_client_that_leaves_without_a_byte_is_no_failure(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_right_certificate_is_let_in_under_tls_1_3_without_a_ticket),
-		cmocka_unit_test(a_client_of_the_other_trust_domain_is_let_in_by_its_own_bundle),
-		cmocka_unit_test(no_certificate_is_refused),
-		cmocka_unit_test(a_certificate_of_another_ca_is_refused),
-		cmocka_unit_test(a_self_signed_certificate_is_refused),
-		cmocka_unit_test(an_expired_certificate_is_refused),
-		cmocka_unit_test(a_certificate_that_is_not_valid_yet_is_refused),
-		cmocka_unit_test(a_server_only_certificate_is_refused),
-		cmocka_unit_test(a_certificate_without_a_stated_purpose_is_refused),
-		cmocka_unit_test(a_spiffe_id_of_another_trust_domain_than_its_ca_is_refused),
-		cmocka_unit_test(a_trust_domain_without_a_bundle_is_refused),
-		cmocka_unit_test(two_uris_are_refused),
-		cmocka_unit_test(a_certificate_without_a_uri_is_refused),
-		cmocka_unit_test(a_uri_that_is_no_spiffe_id_is_refused),
-		cmocka_unit_test(a_spiffe_id_with_a_nul_in_it_is_refused),
-		cmocka_unit_test(a_ca_certificate_as_a_client_is_refused),
-		cmocka_unit_test(a_chain_of_four_is_let_in_and_a_longer_one_is_refused),
-		cmocka_unit_test(tls_1_2_is_refused),
-		cmocka_unit_test(plain_http_is_refused),
-		cmocka_unit_test(a_client_that_leaves_without_a_byte_is_no_failure),
+	    cmocka_unit_test(a_right_certificate_is_let_in_under_tls_1_3_without_a_ticket),
+	    cmocka_unit_test(a_client_of_the_other_trust_domain_is_let_in_by_its_own_bundle),
+	    cmocka_unit_test(no_certificate_is_refused),
+	    cmocka_unit_test(a_certificate_of_another_ca_is_refused),
+	    cmocka_unit_test(a_self_signed_certificate_is_refused),
+	    cmocka_unit_test(an_expired_certificate_is_refused),
+	    cmocka_unit_test(a_certificate_that_is_not_valid_yet_is_refused),
+	    cmocka_unit_test(a_server_only_certificate_is_refused),
+	    cmocka_unit_test(a_certificate_without_a_stated_purpose_is_refused),
+	    cmocka_unit_test(a_spiffe_id_of_another_trust_domain_than_its_ca_is_refused),
+	    cmocka_unit_test(a_trust_domain_without_a_bundle_is_refused),
+	    cmocka_unit_test(two_uris_are_refused),
+	    cmocka_unit_test(a_certificate_without_a_uri_is_refused),
+	    cmocka_unit_test(a_uri_that_is_no_spiffe_id_is_refused),
+	    cmocka_unit_test(a_spiffe_id_with_a_nul_in_it_is_refused),
+	    cmocka_unit_test(a_ca_certificate_as_a_client_is_refused),
+	    cmocka_unit_test(a_chain_of_four_is_let_in_and_a_longer_one_is_refused),
+	    cmocka_unit_test(tls_1_2_is_refused),
+	    cmocka_unit_test(plain_http_is_refused),
+	    cmocka_unit_test(a_client_that_leaves_without_a_byte_is_no_failure),
 	};
 
 	return cmocka_run_group_tests(tests, service_setup, service_teardown);
