@@ -63,8 +63,10 @@ static int on_handshake(gnutls_session_t session, unsigned type, unsigned when, 
 	if (!c || !incoming)
 		return 0;
 	/* RFC 8446, 4.4.2: an empty context and an empty list say that there is no certificate. */
-	if (type == GNUTLS_HANDSHAKE_CERTIFICATE_PKT && message->size <= 4)
+	if (type == GNUTLS_HANDSHAKE_CERTIFICATE_PKT && message->size <= 4) {
 		c->refusal = "no_certificate";
+		(void)gnutls_alert_send(session, GNUTLS_AL_FATAL, GNUTLS_A_CERTIFICATE_REQUIRED);
+	}
 	if (type == GNUTLS_HANDSHAKE_FINISHED && c->verified && connection_phase(c) == PHASE_HANDSHAKE)
 		connection_move(c, PHASE_IDLE, c->server->idle_ms);
 	return 0;

@@ -173,13 +173,16 @@ enum err http_operations_start(int port, const struct http_probe *probe, struct 
 				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)4096,
 				     MHD_OPTION_END);
 	/* clang-format on */
-	if (!o->daemon)
+	if (!o->daemon) {
+		fd = -1; /* MHD closes it where it fails */
 		goto fail;
+	}
 	*out = o;
 	return ERR_OK;
 fail:
 	buf_text(why, "the operations listener could not be started");
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	free(o);
 	return ERR_IO;
 }

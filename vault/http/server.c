@@ -177,6 +177,7 @@ static enum err start_daemon(struct http_server *s, const struct config *c, stru
 	/* clang-format on */
 	if (s->daemon)
 		return ERR_OK;
+	s->listener = -1; /* MHD closes it where it fails */
 	buf_text(why, "the TLS listener could not be started");
 	return ERR_IO;
 }

@@ -24,6 +24,41 @@ static void assert_no_http(struct service *s, const char *name, const char *reas
 	assert_int_equal(metric_get(METRIC_HANDSHAKE_FAILURES), counted + 1);
 }
 
+/* A client that waits for its answer learns why: one that is writing may see only the end. */
+static void assert_alert(struct service *s, const char *name, gnutls_alert_description_t expected)
+{
+	const int failures = atomic_load(&s->failures);
+	struct client *c = client_open(&s->pki, s->port, name);
+	char byte;
+	ssize_t got;
+
+	do
+		got = gnutls_record_recv(c->session, &byte, 1);
+	while (got < 0 && !gnutls_error_is_fatal((int)got));
+	assert_int_equal(got, GNUTLS_E_FATAL_ALERT_RECEIVED);
+	assert_int_equal(gnutls_alert_get(c->session), expected);
+	client_free(c);
+	wait_for(&s->failures, failures + 1);
+}
+
+static void a_refused_client_that_listens_is_told_by_an_alert(void **state)
+{
+	struct service *s = *state;
+
+	make_leaf(&s->pki,
+		  &(struct leaf_spec){.name = "late",
+				      .client = true,
+				      .uris = {"spiffe://crm.example/svc/a"},
+				      .from_s = -7200,
+				      .until_s = -60},
+		  &s->pki.ca);
+	make_leaf(&s->pki, &(struct leaf_spec){.name = "bare", .client = true}, &s->pki.ca);
+	assert_alert(s, NULL, GNUTLS_A_CERTIFICATE_REQUIRED);
+	assert_alert(s, "late", GNUTLS_A_CERTIFICATE_EXPIRED);
+	assert_alert(s, "bare", GNUTLS_A_BAD_CERTIFICATE);
+	assert_alert(s, "server", GNUTLS_A_UNSUPPORTED_CERTIFICATE);
+}
+
 #define CRM_CORE "spiffe://crm.example/svc/crm-core"
 
 static void a_right_certificate_is_let_in_under_tls_1_3_without_a_ticket(void **state)
@@ -307,6 +342,7 @@ int main(void)
 	    cmocka_unit_test(a_chain_of_four_is_let_in_and_a_longer_one_is_refused),
 	    cmocka_unit_test(tls_1_2_is_refused),
 	    cmocka_unit_test(plain_http_is_refused),
+	    cmocka_unit_test(a_refused_client_that_listens_is_told_by_an_alert),
 	    cmocka_unit_test(a_client_that_leaves_without_a_byte_is_no_failure),
 	};
 
