@@ -226,7 +226,6 @@ struct req *req_begin(struct app *app, const struct req_head *h, size_t *body_li
 		*refused = ERR_MEMORY;
 		return NULL;
 	}
-	metric_add(METRIC_IN_FLIGHT, 1);
 	r->app = app;
 	r->began_us = clock_mono_us();
 	r->purpose = -1;
@@ -415,8 +414,6 @@ void req_end(struct req *r)
 		return;
 	if (r->reply.status)
 		metric_request(r->route ? (size_t)(r->route - routes) : route_count(), r->reply.status, clock_mono_us() - r->began_us);
-	histogram_observe(HISTOGRAM_REQUEST, clock_mono_us() - r->began_us);
-	metric_add(METRIC_IN_FLIGHT, -1);
 	follow_end(r->stream);
 	snapshot_drop(r->snapshot);
 	doc_free(r->doc);
