@@ -36,6 +36,9 @@ void writes_idempotency(struct writes *w, const uint8_t key_mac[static 32], cons
                         int32_t status, const void *result, size_t len);
 void writes_search_spent(struct writes *w, int64_t identity, int64_t value, int64_t hour_us);
 
+/* How many of these are in this batch already. */
+int64_t writes_search_values(const struct writes *w, int64_t identity);
+
 /* A request may fail half way through its writes: remember where it began and cut back. */
 struct writes_mark {
 	size_t len[88];
