@@ -217,6 +217,29 @@ def bech32m(prefix, data):
 
 
 class Pressure(unittest.TestCase):
+    def test_bulk_work_that_is_stuck_does_not_make_single_reads_wait(self):
+        with vault.Vault("bulk") as v:
+            core = v.client("crm-core", "onboarding")
+            token = core.post("/v1/customers", person(1)).json["customer"]
+            lock = threading.Thread(target=lambda: v.cluster.sql("BEGIN; LOCK vault.blind_index IN EXCLUSIVE MODE; SELECT pg_sleep(2); COMMIT"))
+            done = []
+            items = [person(n) for n in range(100, 1000)]
+            bulk = threading.Thread(target=lambda: done.append(
+                v.client("crm-core", "onboarding").post("/v1/customers:batch", {"mode": "atomic", "items": items})))
+            lock.start()
+            time.sleep(0.5)
+            bulk.start()
+            time.sleep(0.5)
+            began = time.monotonic()
+            for _ in range(20):
+                self.assertEqual(core.get("/v1/customers/" + token).status, 200)
+            self.assertLess(time.monotonic() - began, 0.9 * vault.SLOW)
+            self.assertEqual(done, [], "the bulk request was to be stuck meanwhile")
+            lock.join()
+            bulk.join()
+            self.assertEqual(done[0].status, 200, done)
+            self.assertTrue(all("customer" in r for r in done[0].json["results"]))
+
     def test_a_full_queue_answers_503_and_stop_answers_all_in_flight(self):
         with vault.Vault("pressure", queue_limit=16) as v:
             core = v.client("crm-core", "onboarding")
