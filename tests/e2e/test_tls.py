@@ -104,8 +104,7 @@ class Tls(unittest.TestCase):
         self.assertEqual(self.client("crm-core").get("/v1/whoami").status, 200)
 
     def test_an_admin_reloads_by_a_call_and_no_other_may(self):
-        paths = self.client("stranger").get("/openapi.json").json["paths"]
-        path = next(p for p in paths if "reload" in p)
+        path = "/v1/certificates:reload"
         before = self.v.metric("vault_reloads_total")
         self.assertEqual(self.client("crm-core").post(path).code, "policy_denied")
         self.assertIn(self.client("admin").post(path).status, (200, 202, 204))

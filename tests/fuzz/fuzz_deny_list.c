@@ -18,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 				abort();
 		deny_fini(&d);
 	}
-	if (deny_serial((const char *)data, len, serial) && (!deny_serial(serial, strlen(serial), again) || strcmp(serial, again) != 0))
+	if (deny_serial((const char *)data, len, serial) &&
+	    (!deny_serial(serial, strlen(serial), again) || strcmp(serial, again) != 0))
 		abort();
 	return 0;
 }

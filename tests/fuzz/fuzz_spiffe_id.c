@@ -17,8 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	id[len] = 0;
 	domain = spiffe_domain_len(id, len);
 	if (domain > 0) {
-		if (len > SPIFFE_ID_MAX || strlen(id) != len || !spiffe_domain_valid(id + 9, domain) || id[9 + domain] != '/' ||
-		    id[len - 1] == '/' || strstr(id, "/../") || strstr(id + 9, "//"))
+		if (len > SPIFFE_ID_MAX || strlen(id) != len || !spiffe_domain_valid(id + 9, domain) ||
+		    id[9 + domain] != '/' || id[len - 1] == '/' || strstr(id, "/../") || strstr(id + 9, "//"))
 			abort();
 	}
 	free(id);

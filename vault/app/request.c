@@ -162,6 +162,13 @@ static enum err copy_header(struct req *r, const struct req_head *h, const char 
 	return *out ? ERR_OK : req_fail(r, ERR_MEMORY, NULL);
 }
 
+static bool media_type_is(const char *text, const char *type)
+{
+	const size_t len = strlen(type);
+
+	return !strncasecmp(text, type, len) && (!text[len] || strchr("; \t", text[len]));
+}
+
 static enum err take_headers(struct req *r, const struct req_head *h)
 {
 	const char *type;
@@ -182,7 +189,7 @@ static enum err take_headers(struct req *r, const struct req_head *h)
 	if (e || !r->route || !(r->route->flags & ROUTE_BODY))
 		return e;
 	type = h->header(h->connection, "Content-Type");
-	if (type && strncasecmp(type, "application/json", 16) && strncasecmp(type, "application/merge-patch+json", 28))
+	if (type && !media_type_is(type, "application/json") && !media_type_is(type, "application/merge-patch+json"))
 		return req_fail(r, ERR_MEDIA_TYPE, "Content-Type");
 	return ERR_OK;
 }
@@ -219,7 +226,6 @@ struct req *req_begin(struct app *app, const struct req_head *h, size_t *body_li
 		*refused = ERR_MEMORY;
 		return NULL;
 	}
-	metric_add(METRIC_IN_FLIGHT, 1);
 	r->app = app;
 	r->began_us = clock_mono_us();
 	r->purpose = -1;
@@ -408,8 +414,6 @@ void req_end(struct req *r)
 		return;
 	if (r->reply.status)
 		metric_request(r->route ? (size_t)(r->route - routes) : route_count(), r->reply.status, clock_mono_us() - r->began_us);
-	histogram_observe(HISTOGRAM_REQUEST, clock_mono_us() - r->began_us);
-	metric_add(METRIC_IN_FLIGHT, -1);
 	follow_end(r->stream);
 	snapshot_drop(r->snapshot);
 	doc_free(r->doc);

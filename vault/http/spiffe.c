@@ -68,8 +68,7 @@ size_t spiffe_domain_len(const char *text, size_t len)
 	if (!slash)
 		return 0;
 	domain_len = (size_t)(slash - domain);
-	if (!spiffe_domain_valid(domain, domain_len) ||
-	    !path_valid(slash + 1, len - SCHEME_LEN - domain_len - 1))
+	if (!spiffe_domain_valid(domain, domain_len) || !path_valid(slash + 1, len - SCHEME_LEN - domain_len - 1))
 		return 0;
 	return domain_len;
 }

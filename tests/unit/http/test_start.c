@@ -103,10 +103,10 @@ static void past_the_limit_a_client_waits_for_a_place(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_error_at_start_names_what_is_wrong),
-		cmocka_unit_test(an_empty_folder_of_bundles_is_refused),
-		cmocka_unit_test(one_io_thread_is_enough),
-		cmocka_unit_test(past_the_limit_a_client_waits_for_a_place),
+	    cmocka_unit_test(an_error_at_start_names_what_is_wrong),
+	    cmocka_unit_test(an_empty_folder_of_bundles_is_refused),
+	    cmocka_unit_test(one_io_thread_is_enough),
+	    cmocka_unit_test(past_the_limit_a_client_waits_for_a_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -215,12 +215,12 @@ static void under_load_each_request_that_began_is_answered(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(requests_in_flight_are_answered_and_idle_connections_closed),
-		cmocka_unit_test(a_body_on_its_way_is_still_taken),
-		cmocka_unit_test(a_body_that_never_ends_is_cut_when_the_drain_is_over),
-		cmocka_unit_test(a_handler_that_wakes_after_the_drain_is_waited_for),
-		cmocka_unit_test(streams_end_and_handshakes_are_dropped),
-		cmocka_unit_test(under_load_each_request_that_began_is_answered),
+	    cmocka_unit_test(requests_in_flight_are_answered_and_idle_connections_closed),
+	    cmocka_unit_test(a_body_on_its_way_is_still_taken),
+	    cmocka_unit_test(a_body_that_never_ends_is_cut_when_the_drain_is_over),
+	    cmocka_unit_test(a_handler_that_wakes_after_the_drain_is_waited_for),
+	    cmocka_unit_test(streams_end_and_handshakes_are_dropped),
+	    cmocka_unit_test(under_load_each_request_that_began_is_answered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
