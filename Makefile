@@ -180,10 +180,10 @@ test-crash: ## 200 cycles of kill -9 under load (CRASH_CYCLES).
 	@CRASH_CYCLES=$${CRASH_CYCLES:-200} .dev/test.sh e2e:crash
 check-asan: ## Unit tests, corpus and some end-to-end tests under ASan and UBSan.
 	@.dev/install.sh
-	@VARIANT=asan .dev/test.sh unit corpus e2e:smoke
-check-tsan: ## Unit tests of the floors that have threads under TSan.
+	@VARIANT=asan .dev/test.sh unit corpus e2e:api e2e:bad_input e2e:records
+check-tsan: ## Unit tests of the floors that have threads, and an end-to-end test, under TSan.
 	@.dev/install.sh
-	@VARIANT=tsan .dev/test.sh unit:base unit:crypto unit:db unit:app unit:http
+	@VARIANT=tsan .dev/test.sh unit:base unit:crypto unit:http e2e:records
 cov: ## Line coverage of unit tests, corpus and end-to-end tests, a line a floor.
 	@.dev/install.sh
 	@find build/cov -name '*.gcda' -delete 2>/dev/null || true

@@ -110,12 +110,18 @@ one_unit() { # BINARY
 	count "unit ${bin#"$build"/tests/unit/}" "$good" "$bad" "$log"
 }
 
+nothing() { # PART: a part that finds no test is a mistake, not a pass
+	echo "there is none" >"$logs/nothing.log"
+	count "$1" 0 1 "$logs/nothing.log"
+}
+
 run_unit() { # [FLOOR]
-	local source bin
+	local source bin seen=
 	cluster_for_units
 	# shellcheck disable=SC2231 # a pattern where no floor is named
 	for source in tests/unit/${1:-*}/test_*.c; do
 		[ -e "$source" ] || continue
+		seen=1
 		bin=$build/${source%.c}
 		if [ -x "$bin" ]; then
 			one_unit "$bin"
@@ -124,6 +130,7 @@ run_unit() { # [FLOOR]
 			count "unit ${source#tests/unit/}" 0 1 "$logs/missing.log"
 		fi
 	done
+	[ -n "$seen" ] || nothing "unit ${1:-}"
 }
 
 run_corpus() {
@@ -174,14 +181,16 @@ one_script() { # SCRIPT
 }
 
 run_e2e() { # [WORD]
-	local script
+	local script seen=
 	if [ -z "${TEST_PKI:-}" ] && sh certs/dev-ca.sh "$TMPDIR/pki" >"$logs/pki.log" 2>&1; then
 		export TEST_PKI=$TMPDIR/pki # copied by each script, made once
 	fi
 	for script in tests/e2e/test_*"${1:-}"*.py; do
 		[ -e "$script" ] || continue
+		seen=1
 		one_script "$script"
 	done
+	[ -n "$seen" ] || nothing "e2e ${1:-}"
 }
 
 build_all

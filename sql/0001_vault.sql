@@ -125,11 +125,18 @@ CREATE TABLE idempotency (
 );
 CREATE INDEX idempotency_age ON idempotency (created_at);
 
-CREATE TABLE search_budget (
+-- Distinct searched values an identity and hour: each once, and their number.
+CREATE TABLE search_value (
 	identity bigint NOT NULL,
 	hour timestamptz NOT NULL,
 	value bigint NOT NULL,
 	PRIMARY KEY (identity, hour, value)
+);
+CREATE TABLE search_spent (
+	identity bigint NOT NULL,
+	hour timestamptz NOT NULL,
+	spent integer NOT NULL,
+	PRIMARY KEY (identity, hour)
 );
 
 -- The audit log: one stream an executor and start, one segment a batch.
@@ -173,7 +180,8 @@ GRANT SELECT, UPDATE ON vault_revision TO vault_service;
 GRANT SELECT, INSERT, UPDATE ON field, purpose, audience TO vault_service;
 GRANT SELECT, INSERT ON field_history, purpose_history, policy TO vault_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency TO vault_service;
-GRANT SELECT, INSERT, DELETE ON frozen_identity, search_budget TO vault_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON search_value, search_spent TO vault_service;
+GRANT SELECT, INSERT, DELETE ON frozen_identity TO vault_service;
 GRANT SELECT, INSERT, UPDATE ON audit_stream TO vault_service;
 GRANT SELECT, INSERT ON audit_segment TO vault_service;
 GRANT USAGE ON SEQUENCE record_item TO vault_service;

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct buf {
 	uint8_t *data; /* NULL while empty and never reserved */
@@ -44,9 +45,28 @@ enum err buf_err(const struct buf *b) MUST_CHECK;
 /* Room for more bytes at data + len, or NULL; the caller then adds what it
  * wrote to len. */
 uint8_t *buf_reserve(struct buf *b, size_t more);
-void buf_append(struct buf *b, const void *bytes, size_t len);
-void buf_byte(struct buf *b, uint8_t byte);
-void buf_text(struct buf *b, const char *text); /* without the closing NUL */
+/* The usual case, that there is room, is in line: replies are made of small pieces. */
+static inline void buf_append(struct buf *b, const void *bytes, size_t len)
+{
+	uint8_t *at;
+
+	if (len == 0)
+		return;
+	at = !b->failed && len <= b->cap - b->len && b->data ? b->data + b->len : buf_reserve(b, len);
+	if (!at)
+		return;
+	memcpy(at, bytes, len);
+	b->len += len;
+}
+static inline void buf_byte(struct buf *b, uint8_t byte)
+{
+	buf_append(b, &byte, 1);
+}
+/* Without the closing NUL. */
+static inline void buf_text(struct buf *b, const char *text)
+{
+	buf_append(b, text, strlen(text));
+}
 void buf_u16(struct buf *b, uint16_t v);        /* big endian, as all numbers on the wire and at rest */
 void buf_u32(struct buf *b, uint32_t v);
 void buf_u64(struct buf *b, uint64_t v);

@@ -56,6 +56,7 @@ void metric_batch_size(size_t jobs);
 /* Requests by route and status. Called once at start, before threads; names
  * are borrowed for ever. ERR_MEMORY. */
 enum err metrics_routes(const char *const *names, size_t n) MUST_CHECK;
+/* Counts the request and observes HISTOGRAM_REQUEST. A route past n counts only there. */
 void metric_request(size_t route, int status, int64_t us);
 
 /* Appends the whole page, vault_build_info{version=...} included. */

@@ -10,7 +10,8 @@
 
 /* Once, at start, before threads: forbids core dumps and ptrace
  * (RLIMIT_CORE 0, PR_SET_DUMPABLE 0), maps the arena, runs the known-answer
- * tests of every primitive that the vault uses. ERR_MEMORY, ERR_CRYPTO.
+ * tests of every primitive that the vault uses. ERR_MEMORY, ERR_CRYPTO. After
+ * any change of user, which would make the process dumpable again.
  * A failed mlock (RLIMIT_MEMLOCK) is logged, not fatal. */
 enum err secret_start(void) MUST_CHECK;
 /* Wipes and unmaps the arena, whatever is still in use. */

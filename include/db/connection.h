@@ -86,13 +86,14 @@ const char *db_text(const struct db_result *r, size_t row, int column);
 
 /* Parameters in binary. The buffer must stay until db_sync has returned. A
  * struct db_array collects one array column for unnest() or = ANY(). */
+enum db_type { DB_BOOL = 16, DB_BYTEA = 17, DB_INT8 = 20, DB_INT2 = 21, DB_INT4 = 23, DB_TEXT = 25, DB_TIME = 1184 };
 struct db_array {
 	struct buf bytes;
 	uint32_t n;
+	enum db_type type;
 };
-enum db_type { DB_BOOL = 16, DB_BYTEA = 17, DB_INT8 = 20, DB_INT2 = 21, DB_INT4 = 23, DB_TEXT = 25, DB_TIME = 1184 };
 void db_array_init(struct db_array *a, enum db_type type);
-void db_array_reset(struct db_array *a); /* wipes, keeps memory */
+void db_array_reset(struct db_array *a); /* wipes, clears the error, keeps up to 1 MiB */
 void db_array_fini(struct db_array *a);
 void db_array_int8(struct db_array *a, int64_t v);
 void db_array_int4(struct db_array *a, int32_t v);

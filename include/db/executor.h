@@ -7,10 +7,11 @@
  * executor_ops, and each job carries its own done().
  *
  *   QUEUED -> RUNNING -> done(ERR_OK)         the commit is known
- *      ^         |-----> QUEUED               run() set again (it must wait for the next batch)
+ *      ^         |-----> QUEUED               run() set again (it must wait for the next batch;
+ *      |         |                            after three times it gets one of its own)
  *      |         |-----> RUNNING, alone       the batch failed on data: one job at a time
  *      |         |-----> IN_DOUBT             the connection was lost after COMMIT was sent
- *      |---------|                            reconnect says: not committed
+ *      |---------|                            reconnect says: not committed (four times at most)
  *   any -> done(error)                        deadline, stop, or a failure of its own
  */
 #ifndef DB_EXECUTOR_H
@@ -25,6 +26,7 @@ struct executor_job {
 	bool solo;         /* runs in a batch of its own */
 	bool again;        /* set by run(): not part of this batch after all */
 	uint8_t attempts;  /* batches it was part of */
+	uint8_t deferrals; /* how often run() has set again since it was published */
 	/* Called once, on an executor's thread. */
 	void (*done)(struct executor_job *job, enum err e);
 };
@@ -57,6 +59,9 @@ struct executor_ops {
 	enum err (*connected)(void *state, struct db *db, bool *committed, struct buf *why);
 	/* Runs jobs as one transaction. May be called again with the same jobs. */
 	enum batch_end (*run)(void *state, struct db *db, struct executor_job **jobs, size_t n, enum err *e);
+	/* About once a second while there is nothing to do: housekeeping outside a
+	 * transaction. Failures are the connection's (sticky). NULL: none. */
+	void (*idle)(void *state, struct db *db);
 };
 
 struct executor;

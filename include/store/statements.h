@@ -43,4 +43,8 @@ extern const struct db_statement store_statements[];
 /* Waits until every batch that began before this call has ended, on any node. */
 enum err store_barrier(struct db *db) MUST_CHECK;
 
+/* Deletes what has outlived its use: Idempotency-Keys after 24 hours, searched
+ * values after two. Outside a transaction; may be run at any time, by many at once. */
+enum err store_sweep(struct db *db) MUST_CHECK;
+
 #endif

@@ -122,8 +122,8 @@ class Loader:
             return  # a patch that was in doubt has happened
         if self.expect(reply, 200):
             known.update(email=email, version=reply.json["version"], maybe=set(), etag=reply.headers["ETag"])
-        else:
-            known["maybe"].discard(email)  # 503 says that nothing was done
+        elif reply.code != "outcome_unknown":
+            known["maybe"].discard(email)  # every other refusal says that nothing was done
 
 
 class Crash(unittest.TestCase):
@@ -136,6 +136,8 @@ class Crash(unittest.TestCase):
         self.vault.ctl("policy", "activate", policy, check=True)
         self.log = audit_log.Log(self.vault.cluster, keyring.Keyring(self.vault.keys).keys[keyring.AUDIT_MAC])
         self.loaders = [Loader(self.vault, i) for i in range(WORKERS)]
+        for loader in self.loaders:
+            self.addCleanup(loader.client.close)
         self.killed = {"vaultd": 0, "postgres": 0, "backend": 0}
 
     def load(self, action):
@@ -230,6 +232,30 @@ class Crash(unittest.TestCase):
               f"{len(self.log.records)} audit records in {len(self.log.end)} streams", flush=True)
         self.assertGreater(stored, CYCLES * 5, "the load was too thin to prove anything")
         self.assertEqual(sum(self.killed.values()), CYCLES)
+
+    def fresh_log(self):
+        return audit_log.Log(self.vault.cluster, self.log.mac_key).read()
+
+    def test_the_checks_notice_what_they_are_for(self):
+        """A record forged, cut out or never written, and a customer that is gone."""
+        sql = self.vault.cluster.sql
+        self.load(lambda: time.sleep(1))
+        self.check(last=True)
+        self.assertTrue(self.fresh_log())
+        loader = self.loaders[0]
+        self.assertTrue(loader.customers)
+        loader.shown.append(("never-recorded", None, None))
+        self.assertRaisesRegex(AssertionError, "no record of it", self.check_audit, loader)
+        loader.shown = []
+        sql("UPDATE vault.audit_segment SET bodies = set_byte(bodies, 30, get_byte(bodies, 30) # 1) WHERE first_seq = 1")
+        self.assertRaisesRegex(AssertionError, "MAC", self.fresh_log)
+        sql("UPDATE vault.audit_segment SET bodies = set_byte(bodies, 30, get_byte(bodies, 30) # 1) WHERE first_seq = 1")
+        self.assertTrue(self.fresh_log())
+        sql("DELETE FROM vault.audit_segment WHERE (stream, first_seq) = (SELECT stream, first_seq FROM vault.audit_segment"
+            " WHERE first_seq > 1 ORDER BY stream, first_seq LIMIT 1)")
+        self.assertRaisesRegex(AssertionError, "gap", self.fresh_log)
+        sql("DELETE FROM vault.customer")
+        self.assertRaisesRegex(AssertionError, "customer is gone", self.check_writes, loader, 1)
 
 
 if __name__ == "__main__":

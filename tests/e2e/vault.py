@@ -9,8 +9,8 @@
     python3 tests/e2e/test_x.py [-v]     runs one script
     make test                            runs all
 
-A script is tests/e2e/test_NAME.py, a unittest script that ends with `vault.main()`; those with "smoke" in their name also run
-under the sanitizers, those with "crash" in `make test-crash`. The variant under test is VARIANT
+A script is tests/e2e/test_NAME.py, a unittest script that ends with `vault.main()`; those that the
+Makefile names run under the sanitizers too, those with "crash" in their name in `make test-crash`. The variant under test is VARIANT
 (release). All that is started lies in one temporary folder and is stopped by its own process id, also when a test fails.
 No name here begins with VAULT_: vaultd refuses unknown keys in its environment.
 """

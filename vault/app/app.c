@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "crypto/secret.h"
 #include "vault/app/batch.h"
 #include "vault/app/follow.h"
 #include "vault/app/handshake.h"
@@ -97,6 +98,8 @@ enum err app_start(const struct config *config, struct app **out, struct buf *wh
 	name_node(app);
 	e = keyring_open(config->keyring, config->root_key, &app->keyring, why);
 	if (!e)
+		e = secret_random(app->request_seed, sizeof app->request_seed);
+	if (!e)
 		e = queue_new((size_t)config->queue_limit, &app->single);
 	if (!e)
 		e = queue_new((size_t)config->queue_limit, &app->bulk);
@@ -154,7 +157,7 @@ bool app_ready(struct app *app, struct buf *json)
 	if (!ready)
 		json_key_string(&j, "node", "stopping");
 	for (size_t i = 0; i < app->n_executors; i++) {
-		char key[32];
+		char key[48];
 
 		if (executor_ready(app->executors[i]))
 			continue;

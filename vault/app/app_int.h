@@ -21,6 +21,8 @@ struct app {
 	struct executor *executors[EXECUTORS_MAX];
 	size_t n_executors;
 	_Atomic bool draining;
+	uint64_t request_seed[2]; /* random; see make_request_id */
+	_Atomic uint64_t requests;
 	enum err (*reload)(void *ctx, struct buf *why);
 	void *reload_ctx;
 	struct follow *follow;

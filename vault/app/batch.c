@@ -21,6 +21,7 @@
 #include <string.h>
 
 #define ROUNDS_MAX 8
+#define SWEEP_US ((int64_t)600 * 1000000)
 #define REVISIONS_MAX 4 /* attempts to meet a configuration that keeps changing */
 
 struct claim {
@@ -47,13 +48,19 @@ bool batch_claim(struct batch *b, const struct req *r, uint64_t space, int64_t t
 	return true;
 }
 
+static void forget_customers(struct batch *b)
+{
+	arena_fini(&b->arena);
+	seal_forget(b->sealer);
+	b->in_use = NULL;
+}
+
 static void batch_clear(struct batch *b)
 {
 	reads_reset(b->reads);
 	writes_reset(b->writes);
 	audit_segment_reset(&b->segment);
-	arena_fini(&b->arena);
-	seal_forget(b->sealer);
+	forget_customers(b);
 	b->n_claims = 0;
 	b->change = false;
 }
@@ -330,8 +337,7 @@ static enum batch_end run(void *state, struct db *db, struct executor_job **jobs
 	if (*e)
 		return sent && db_cause(db) == DB_LOST ? BATCH_IN_DOUBT : BATCH_FAILED;
 	note_committed(b);
-	arena_fini(&b->arena);
-	seal_forget(b->sealer);
+	forget_customers(b);
 	return BATCH_COMMITTED;
 }
 
@@ -372,6 +378,22 @@ static enum err connected(void *state, struct db *db, bool *committed, struct bu
 			buf_printf(why, "audit stream: %s", db_error(db));
 	}
 	return e;
+}
+
+/* The bulk executor, the last one, sweeps: single requests never wait for it. */
+static void idle(void *state, struct db *db)
+{
+	struct batch *b = state;
+	const int64_t now = clock_mono_us();
+
+	if (b->executor != (unsigned)b->app->config->executors || now < b->next_sweep_us)
+		return;
+	b->next_sweep_us = now + SWEEP_US;
+	if (store_sweep(db)) {
+		log_event(LOG_WARN, "sweep_failed", "reason=\"%s\"", db_error(db));
+		if (db_rollback(db))
+			return; /* lost: the executor sees it */
+	}
 }
 
 static void stop(void *state)
@@ -433,7 +455,7 @@ static enum err start(void *ctx, unsigned index, void **state)
 }
 
 const struct executor_ops batch_ops = {
-    .statements = store_statements, .start = start, .stop = stop, .connected = connected, .run = run};
+    .statements = store_statements, .start = start, .stop = stop, .connected = connected, .run = run, .idle = idle};
 
 /* Looks whose it is: another audience's, one of an epoch that was revoked, or nobody's. */
 static enum err count_stranger(struct batch *b, const struct token_text *text)

@@ -12,6 +12,7 @@
 #include "vault/app/req_int.h"
 
 struct claim;
+struct customer;
 
 struct batch {
 	struct app *app;
@@ -19,6 +20,7 @@ struct batch {
 	struct snapshot *snapshot;
 	struct db *db; /* solo operations may run statements on it, inside the transaction */
 	struct sealer *sealer;
+	const struct customer *in_use; /* whose key the sealer holds; NULL: another */
 	struct tokens *tokens;
 	struct blind *blind;
 	struct mac *audit_mac;
@@ -36,7 +38,7 @@ struct batch {
 	size_t n_claims, claims_cap;
 	bool change;      /* the acknowledgement must wait for older batches (G2) */
 	bool barrier_due; /* committed, but the wait was cut off */
-	bool reconfigure; /* the configuration was changed: load it before the next batch */
+	int64_t next_sweep_us; /* monotonic */
 };
 
 /* false: another request of this batch has claimed the same thing (a customer

@@ -103,6 +103,19 @@ static enum err open_header(struct batch *b, struct customer *c)
 	return e;
 }
 
+enum err customer_use(struct batch *b, const struct customer *c)
+{
+	enum err e;
+
+	if (b->in_use == c)
+		return ERR_OK;
+	b->in_use = NULL;
+	e = seal_use(b->sealer, c->dek);
+	if (!e)
+		b->in_use = c;
+	return e;
+}
+
 enum err customer_open(struct batch *b, struct customer_row *row, struct customer **out)
 {
 	struct customer *c = row->opened;
@@ -118,7 +131,7 @@ enum err customer_open(struct batch *b, struct customer_row *row, struct custome
 		if (!e)
 			e = open_key(b, c);
 		if (!e)
-			e = seal_use(b->sealer, c->dek);
+			e = customer_use(b, c);
 		if (!e)
 			e = open_header(b, c);
 		c->err = alarm_seal(e, "header");
@@ -170,7 +183,7 @@ enum err customer_value(struct batch *b, struct customer *c, const struct unit *
 	room = buf_reserve(out, len);
 	if (!room)
 		return ERR_MEMORY;
-	e = seal_use(b->sealer, c->dek);
+	e = customer_use(b, c);
 	if (!e)
 		e = seal_open(b->sealer, &place, sealed, len, room, &plain_len);
 	if (e)
@@ -330,6 +343,7 @@ static enum err new_key(struct batch *b, int64_t id, uint8_t dek[static SEAL_KEY
 
 	if (!e)
 		e = seal_dek_wrap(b->sealer, keyring_kek(b->app->keyring, epoch), (uint64_t)id, FIRST_GENERATION, epoch, dek, wrapped);
+	b->in_use = NULL;
 	if (!e)
 		e = seal_use(b->sealer, dek);
 	if (!e)
@@ -426,7 +440,7 @@ enum err customer_update(struct batch *b, const struct snapshot *s, struct custo
 	                           .state_valid_until_us = next->valid_until_us};
 	struct draft d = {.n = 0};
 	size_t at = 0;
-	enum err e = seal_use(b->sealer, c->dek);
+	enum err e = customer_use(b, c);
 
 	*out = (struct written){.id = w.id, .version = w.version, .token_generation = next->token_generation, .customer = *c};
 	buf_init(&d.directory, 0);

@@ -35,6 +35,8 @@ struct customer {
 /* Opens (once a batch) key and header; ERR_SEAL and an alarm where they do not
  * verify. The customer lives in the batch's arena. */
 enum err customer_open(struct batch *b, struct customer_row *row, struct customer **out) MUST_CHECK;
+/* Makes the customer's key the sealer's, unless it is already. */
+enum err customer_use(struct batch *b, const struct customer *c) MUST_CHECK;
 /* Purpose state bits as they hold at the batch's time. */
 unsigned customer_state(const struct batch *b, const struct customer *c, uint16_t purpose_number);
 /* NULL: the customer has no such field. */

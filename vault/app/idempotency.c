@@ -14,6 +14,11 @@ struct macs {
 	uint8_t key[MAC_LEN], body[MAC_LEN];
 };
 
+static const char *part(const struct req *r, size_t i)
+{
+	return r->params[i] ? r->params[i] : "";
+}
+
 static enum err compute(const struct req *r, struct batch *b, struct macs *m)
 {
 	const struct mac_part key[] = {{"idempotency", 12},
@@ -21,11 +26,12 @@ static enum err compute(const struct req *r, struct batch *b, struct macs *m)
 	                               {r->idempotency_key, strlen(r->idempotency_key)}};
 	const struct mac_part body[] = {{"body", 5},
 	                                {r->route->operation, strlen(r->route->operation) + 1},
-	                                {r->params[0] ? r->params[0] : "", r->params[0] ? strlen(r->params[0]) + 1 : 1},
+	                                {part(r, 0), strlen(part(r, 0)) + 1},
+	                                {part(r, 1), strlen(part(r, 1)) + 1},
 	                                {r->body.data, r->body.len}};
 	enum err e = mac_parts(b->tag_mac, key, 3, m->key);
 
-	return e ? e : mac_parts(b->tag_mac, body, 4, m->body);
+	return e ? e : mac_parts(b->tag_mac, body, 5, m->body);
 }
 
 static int64_t number_of(const uint8_t mac[static 32])

@@ -150,7 +150,7 @@ static enum err write_record(struct req *r, struct batch *b, struct record_plan 
 
 	if (!sealed)
 		return ERR_MEMORY;
-	e = seal_use(b->sealer, p->customer->dek);
+	e = customer_use(b, p->customer);
 	if (!e)
 		e = seal_unit(b->sealer, &place, p->data, p->data_len, sealed);
 	if (e)
@@ -297,7 +297,7 @@ static enum err put_record(struct req *r, struct batch *b, struct record_plan *p
 		room = buf_reserve(&r->out, row->sealed_len);
 		if (!room)
 			return ERR_MEMORY;
-		e = seal_use(b->sealer, p->customer->dek);
+		e = customer_use(b, p->customer);
 		if (!e)
 			e = seal_open(b->sealer, &place, row->sealed, row->sealed_len, room, &len);
 		r->out.len += len;

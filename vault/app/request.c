@@ -6,7 +6,6 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "crypto/secret.h"
 #include "vault/app/follow.h"
 
 #include <assert.h>
@@ -131,15 +130,20 @@ static enum err take_trace(struct req *r, const struct req_head *h)
 	return ERR_OK;
 }
 
+/* An id to find a line by, no secret: random once a process, then counted. */
 static void make_request_id(struct req *r)
 {
-	uint8_t bytes[12];
-	size_t at = 0;
+	static const char digits[] = "0123456789abcdef";
+	const uint64_t count = atomic_fetch_add_explicit(&r->app->requests, 1, memory_order_relaxed) ^ r->app->request_seed[1];
+	uint64_t bits = r->app->request_seed[0];
 
-	if (secret_random(bytes, sizeof bytes))
-		memset(bytes, 0, sizeof bytes); /* an id to find a line by, no secret */
-	for (size_t i = 0; i < sizeof bytes; i++)
-		at += (size_t)snprintf(r->request_id + at, sizeof r->request_id - at, "%02x", bytes[i]);
+	for (size_t i = 0; i < 24; i++) {
+		if (i == 8)
+			bits = count;
+		r->request_id[i] = digits[bits & 15];
+		bits >>= 4;
+	}
+	r->request_id[24] = 0;
 }
 
 static enum err copy_header(struct req *r, const struct req_head *h, const char *header, size_t most, const char **out)
@@ -156,6 +160,13 @@ static enum err copy_header(struct req *r, const struct req_head *h, const char 
 			return req_fail(r, ERR_BAD_HEADER, "%s", header);
 	*out = arena_copy(&r->arena, value, strlen(value));
 	return *out ? ERR_OK : req_fail(r, ERR_MEMORY, NULL);
+}
+
+static bool media_type_is(const char *text, const char *type)
+{
+	const size_t len = strlen(type);
+
+	return !strncasecmp(text, type, len) && (!text[len] || strchr("; \t", text[len]));
 }
 
 static enum err take_headers(struct req *r, const struct req_head *h)
@@ -178,7 +189,7 @@ static enum err take_headers(struct req *r, const struct req_head *h)
 	if (e || !r->route || !(r->route->flags & ROUTE_BODY))
 		return e;
 	type = h->header(h->connection, "Content-Type");
-	if (type && strncasecmp(type, "application/json", 16) && strncasecmp(type, "application/merge-patch+json", 28))
+	if (type && !media_type_is(type, "application/json") && !media_type_is(type, "application/merge-patch+json"))
 		return req_fail(r, ERR_MEDIA_TYPE, "Content-Type");
 	return ERR_OK;
 }
@@ -205,6 +216,8 @@ static void take_query(void *ctx, const char *name, const char *value)
 
 static void job_done(struct executor_job *job, enum err e);
 
+#define BODY_DROPPED_MAX ((size_t)8 << 20) /* of a request to no route */
+
 struct req *req_begin(struct app *app, const struct req_head *h, size_t *body_limit, enum err *refused)
 {
 	struct req *r = calloc(1, sizeof *r);
@@ -213,7 +226,6 @@ struct req *req_begin(struct app *app, const struct req_head *h, size_t *body_li
 		*refused = ERR_MEMORY;
 		return NULL;
 	}
-	metric_add(METRIC_IN_FLIGHT, 1);
 	r->app = app;
 	r->began_us = clock_mono_us();
 	r->purpose = -1;
@@ -225,7 +237,7 @@ struct req *req_begin(struct app *app, const struct req_head *h, size_t *body_li
 	memcpy(r->certificate, h->certificate_sha256, sizeof r->certificate);
 	r->identity = arena_copy(&r->arena, h->spiffe_id, strlen(h->spiffe_id));
 	r->route = route_find(h->method, h->path, &r->arena, r->params, &r->allow);
-	*body_limit = r->route ? r->route->body_limit : 0;
+	*body_limit = r->route ? r->route->body_limit : BODY_DROPPED_MAX;
 	if (!r->identity)
 		req_fail(r, ERR_MEMORY, NULL);
 	else if (!take_headers(r, h) && !r->route)
@@ -240,6 +252,8 @@ struct req *req_begin(struct app *app, const struct req_head *h, size_t *body_li
 
 enum err req_body(struct req *r, const void *bytes, size_t len)
 {
+	if (r->err) /* the answer is known: what the client still sends is dropped */
+		return ERR_OK;
 	buf_append(&r->body, bytes, len);
 	return buf_err(&r->body);
 }
@@ -400,8 +414,6 @@ void req_end(struct req *r)
 		return;
 	if (r->reply.status)
 		metric_request(r->route ? (size_t)(r->route - routes) : route_count(), r->reply.status, clock_mono_us() - r->began_us);
-	histogram_observe(HISTOGRAM_REQUEST, clock_mono_us() - r->began_us);
-	metric_add(METRIC_IN_FLIGHT, -1);
 	follow_end(r->stream);
 	snapshot_drop(r->snapshot);
 	doc_free(r->doc);

@@ -293,7 +293,7 @@ static enum err spend(struct req *r, struct batch *b, struct search_plan *p)
 	if (reads_get_search_spent(b->reads, p->identity) >= b->app->config->search_budget)
 		return req_fail(r, ERR_BUDGET, NULL);
 	for (size_t i = 0; i < p->n; i++)
-		writes_search_spent(b->writes, p->identity, p->terms[i].tag ^ ((int64_t)p->terms[i].number << 48), p->hour_us);
+		writes_search_spent(b->writes, p->identity, (int64_t)((uint64_t)p->terms[i].tag ^ (uint64_t)p->terms[i].number << 48), p->hour_us);
 	return ERR_OK;
 }
 

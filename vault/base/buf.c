@@ -49,6 +49,8 @@ static bool grow(struct buf *b, size_t need)
 
 	while (cap < need)
 		cap *= 2;
+	if (cap > b->limit) /* appends in line look at cap alone */
+		cap = b->limit;
 	moved = malloc(cap);
 	if (!moved)
 		return false;
@@ -71,29 +73,6 @@ uint8_t *buf_reserve(struct buf *b, size_t more)
 		return NULL;
 	}
 	return b->data ? b->data + b->len : NULL;
-}
-
-void buf_append(struct buf *b, const void *bytes, size_t len)
-{
-	uint8_t *at;
-
-	if (len == 0)
-		return;
-	at = buf_reserve(b, len);
-	if (!at)
-		return;
-	memcpy(at, bytes, len);
-	b->len += len;
-}
-
-void buf_byte(struct buf *b, uint8_t byte)
-{
-	buf_append(b, &byte, 1);
-}
-
-void buf_text(struct buf *b, const char *text)
-{
-	buf_append(b, text, strlen(text));
 }
 
 void buf_u16(struct buf *b, uint16_t v)

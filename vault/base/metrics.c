@@ -12,7 +12,7 @@ static const struct {
 	const char *type, *name, *help;
 } described[METRIC_COUNT] = {
 #define X(id, type, name, help) [id] = {#type, name, help},
-	METRIC_LIST(X)
+    METRIC_LIST(X)
 #undef X
 };
 
@@ -32,10 +32,10 @@ int64_t metric_get(enum metric m)
 }
 
 /* Upper bounds, and how the page writes them. */
-static const int64_t time_bounds_us[] = {100,   250,    500,    1000,   2500,    5000,    10000,   25000,
+static const int64_t time_bounds_us[] = {100,	250,	500,	1000,	2500,	 5000,	  10000,   25000,
 					 50000, 100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000};
 static const char *const time_texts[] = {"0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025",
-					 "0.05",   "0.1",     "0.25",   "0.5",   "1",      "2.5",   "5",    "10"};
+					 "0.05",   "0.1",     "0.25",	"0.5",	 "1",	   "2.5",   "5",    "10"};
 #define TIME_BUCKETS (sizeof time_bounds_us / sizeof *time_bounds_us)
 
 static const int64_t size_bounds[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512};
@@ -51,9 +51,9 @@ static _Atomic int64_t size_sum;
 static const struct {
 	const char *name, *help;
 } histograms[HISTOGRAM_COUNT] = {
-	[HISTOGRAM_REQUEST] = {"vault_request_duration_seconds", "From the request's head to its reply."},
-	[HISTOGRAM_BATCH] = {"vault_batch_duration_seconds", "From a batch's BEGIN to its COMMIT."},
-	[HISTOGRAM_QUEUE_WAIT] = {"vault_queue_wait_seconds", "How long a job waited for an executor."},
+    [HISTOGRAM_REQUEST] = {"vault_request_duration_seconds", "From the request's head to its reply."},
+    [HISTOGRAM_BATCH] = {"vault_batch_duration_seconds", "From a batch's BEGIN to its COMMIT."},
+    [HISTOGRAM_QUEUE_WAIT] = {"vault_queue_wait_seconds", "How long a job waited for an executor."},
 };
 
 static void count(_Atomic int64_t *counts, const int64_t *bounds, size_t n, int64_t v)
@@ -78,8 +78,8 @@ void metric_batch_size(size_t jobs)
 }
 
 /* The statuses that the vault answers with; any other counts as the last. */
-static const int statuses[] = {200, 201, 202, 204, 206, 304, 400, 403, 404, 405, 408, 409, 410, 412,
-			       413, 415, 422, 423, 428, 429, 431, 451, 500, 503, 0};
+static const int statuses[] = {200, 201, 202, 204, 206, 304, 400, 403, 404, 405, 408, 409, 410,
+			       412, 413, 415, 422, 423, 428, 429, 431, 451, 500, 503, 0};
 #define STATUSES (sizeof statuses / sizeof *statuses)
 
 struct route {
@@ -128,8 +128,8 @@ static void heading(struct buf *out, const char *name, const char *type, const c
 }
 
 /* divisor: what turns the sum into the page's unit. */
-static void render_histogram(struct buf *out, const char *name, const _Atomic int64_t *counts, const char *const *texts, size_t n,
-			     int64_t sum, int64_t divisor)
+static void render_histogram(struct buf *out, const char *name, const _Atomic int64_t *counts, const char *const *texts,
+			     size_t n, int64_t sum, int64_t divisor)
 {
 	int64_t so_far = 0;
 
@@ -200,7 +200,8 @@ void metrics_render(struct buf *out)
 	render_routes(out);
 	for (size_t h = 0; h < HISTOGRAM_COUNT; h++) {
 		heading(out, histograms[h].name, "histogram", histograms[h].help);
-		render_histogram(out, histograms[h].name, time_counts[h], time_texts, TIME_BUCKETS, load(&time_sums_us[h]), 1000000);
+		render_histogram(out, histograms[h].name, time_counts[h], time_texts, TIME_BUCKETS,
+				 load(&time_sums_us[h]), 1000000);
 	}
 	heading(out, "vault_batch_size", "histogram", "Jobs in a batch.");
 	render_histogram(out, "vault_batch_size", size_counts, size_texts, SIZE_BUCKETS, load(&size_sum), 1);

@@ -126,13 +126,16 @@ static enum err get_result(struct db *db, PGresult **out)
 	return ERR_OK;
 }
 
+/* FATAL and PANIC end the session, whatever their class: what became of a COMMIT
+ * on its way is not known then. Class 53: the server is short of memory, locks, disk. */
 static enum db_cause cause_of(const PGresult *r)
 {
 	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+	const char *severity = PQresultErrorField(r, PG_DIAG_SEVERITY_NONLOCALIZED);
 
-	if (!state || !strncmp(state, "08", 2) || !strncmp(state, "57P", 3))
+	if (!state || !severity || strcmp(severity, "ERROR") || !strncmp(state, "08", 2) || !strncmp(state, "57P", 3))
 		return DB_LOST;
-	if (!strncmp(state, "40", 2) || !strcmp(state, "55P03"))
+	if (!strncmp(state, "40", 2) || !strncmp(state, "53", 2) || !strcmp(state, "55P03"))
 		return DB_RETRY;
 	if (!strcmp(state, "23505"))
 		return DB_UNIQUE;
@@ -143,6 +146,17 @@ static void no_notice(void *ctx, const PGresult *r)
 {
 	(void)ctx;
 	(void)r;
+}
+
+/* libpq's complaint about a connection string quotes parts of it, and it may hold a password. */
+static enum err check_conninfo(struct db *db, const char *conninfo)
+{
+	PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
+
+	if (!options)
+		return fail(db, DB_LOST, "the connection string can't be read (postgresql://... or key=value pairs)");
+	PQconninfoFree(options);
+	return ERR_OK;
 }
 
 static enum err connect_with_deadline(struct db *db, const char *conninfo)
@@ -204,11 +218,13 @@ enum err db_open(const char *conninfo, const struct db_statement *list, struct d
 	if (!db)
 		return ERR_MEMORY;
 	db->list = list;
-	e = connect_with_deadline(db, conninfo);
+	e = check_conninfo(db, conninfo);
 	if (!e)
-		e = db_script(db, SESSION);
+		e = connect_with_deadline(db, conninfo);
 	if (!e && PQsetnonblocking(db->conn, 1))
 		e = fail_lost(db);
+	if (!e)
+		e = db_script(db, SESSION);
 	if (!e)
 		e = prepare_all(db);
 	db->deadline_us = INT64_MAX;
@@ -235,8 +251,10 @@ bool db_alive(struct db *db)
 
 	if (db->cause == DB_LOST || p.fd < 0)
 		return false;
-	if (poll(&p, 1, 0) > 0 && !PQconsumeInput(db->conn))
-		return false;
+	/* A farewell first, then the end of the stream: two reads. */
+	for (int i = 0; i < 4 && poll(&p, 1, 0) > 0; i++)
+		if (!PQconsumeInput(db->conn))
+			return false;
 	return PQstatus(db->conn) == CONNECTION_OK;
 }
 
@@ -441,20 +459,38 @@ enum err db_run(struct db *db, const char *sql, const struct db_param *params, s
 	return e;
 }
 
+/* Every result of a script; the first error counts. */
+static enum err take_script(struct db *db)
+{
+	PGresult *r = NULL;
+	enum err e, first = ERR_OK;
+
+	while (!(e = get_result(db, &r)) && r) {
+		const ExecStatusType status = PQresultStatus(r);
+
+		if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && !first)
+			first = fail(db, cause_of(r), PQresultErrorMessage(r));
+		PQclear(r);
+	}
+	if (!e && !first && PQstatus(db->conn) == CONNECTION_BAD)
+		e = fail_lost(db);
+	return first ? first : e;
+}
+
 enum err db_script(struct db *db, const char *sql)
 {
-	PGresult *r;
-	enum err e = ERR_OK;
 	const bool pipelined = PQpipelineStatus(db->conn) == PQ_PIPELINE_ON;
+	enum err e;
 
+	if (db->cause != DB_FINE)
+		return err_of_cause(db->cause);
 	/* The simple protocol, which takes several statements, is not for pipelines. */
-	if (pipelined && !PQexitPipelineMode(db->conn))
+	if ((pipelined && !PQexitPipelineMode(db->conn)) || !PQsendQuery(db->conn, sql))
 		return fail_lost(db);
-	r = PQexec(db->conn, sql);
-	if (PQresultStatus(r) != PGRES_COMMAND_OK && PQresultStatus(r) != PGRES_TUPLES_OK)
-		e = PQstatus(db->conn) == CONNECTION_BAD ? fail_lost(db) : fail(db, cause_of(r), PQresultErrorMessage(r));
-	PQclear(r);
-	if (pipelined && !PQenterPipelineMode(db->conn) && !e)
+	e = flush(db);
+	if (!e)
+		e = take_script(db);
+	if (pipelined && db->cause != DB_LOST && !PQenterPipelineMode(db->conn))
 		return fail_lost(db);
 	return e;
 }

@@ -14,6 +14,7 @@
 
 #define BATCH_JOBS_MAX 256
 #define ATTEMPTS_MAX 4
+#define DEFERRALS_MAX 3 /* a job that gave way so often runs alone: nothing can be in its way then */
 #define BACKOFF_FIRST_US 50000
 #define BACKOFF_MAX_US 2000000
 #define IDLE_LOOK_US 1000000     /* an idle executor looks this often whether its connection still lives */
@@ -88,6 +89,8 @@ static void release(struct executor *x)
 		job->again = false;
 		job->attempts = 0;
 		job->next = NULL;
+		if (++job->deferrals >= DEFERRALS_MAX)
+			job->solo = true;
 		if (last)
 			last->next = job;
 		else
@@ -197,8 +200,39 @@ static bool reconnect(struct executor *x, bool in_doubt, bool *committed)
 	return true;
 }
 
+/* Those of the jobs in hand that have waited longer than a job may. */
+static void drop_overdue(struct executor *x, enum err e)
+{
+	const int64_t oldest = clock_mono_us() - x->o.job_timeout_us;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < x->n; i++) {
+		if (x->jobs[i]->queued_us < oldest)
+			finish(x, x->jobs[i], e);
+		else
+			x->jobs[kept++] = x->jobs[i];
+	}
+	x->n = kept;
+}
+
 /* What is to be done with the jobs in hand after one run. */
 enum next_step { STEP_DONE, STEP_RERUN, STEP_ONE_BY_ONE, STEP_STOPPED };
+
+/* After a loss that committed nothing, on a new connection. A job may itself be
+ * why the connection goes (it takes too long, it crashes the server): it is not
+ * run for ever, and the others of its batch are not lost with it. */
+static enum next_step after_loss(struct executor *x)
+{
+	drop_overdue(x, ERR_UNAVAILABLE);
+	if (x->n == 0 || x->jobs[0]->attempts < 2)
+		return STEP_RERUN;
+	if (x->n > 1)
+		return STEP_ONE_BY_ONE;
+	if (x->jobs[0]->attempts < ATTEMPTS_MAX)
+		return STEP_RERUN;
+	finish_all(x, ERR_UNAVAILABLE);
+	return STEP_DONE;
+}
 
 static enum next_step resolve_doubt(struct executor *x)
 {
@@ -211,7 +245,7 @@ static enum next_step resolve_doubt(struct executor *x)
 		return STEP_STOPPED;
 	log_event(LOG_INFO, "commit_resolved", "executor=%u committed=%d", x->o.index, committed);
 	if (!committed)
-		return STEP_RERUN;
+		return after_loss(x);
 	release(x);
 	return STEP_DONE;
 }
@@ -225,7 +259,7 @@ static enum next_step after_failure(struct executor *x, enum err e)
 	snprintf(text, sizeof text, "%s", db_error(x->db));
 	if (cause == DB_LOST || db_rollback(x->db)) {
 		disconnect(x, text);
-		return reconnect(x, false, &committed) ? STEP_RERUN : STEP_STOPPED;
+		return reconnect(x, false, &committed) ? after_loss(x) : STEP_STOPPED;
 	}
 	if (cause != DB_FINE)
 		log_event(LOG_WARN, "batch_failed", "executor=%u jobs=%zu reason=\"%s\"", x->o.index, x->n, text);
@@ -278,28 +312,24 @@ static bool run_until_done(struct executor *x)
 		for (size_t i = 0; i < n; i++) {
 			x->jobs[0] = all[i];
 			x->n = 1;
-			if (step == STEP_STOPPED)
+			if (step == STEP_STOPPED) {
 				finish_all(x, ERR_STOPPING);
-			else if (!run_until_done(x))
+				continue;
+			}
+			drop_overdue(x, ERR_BUSY);
+			if (!run_until_done(x))
 				step = STEP_STOPPED;
 		}
 	}
 	return step != STEP_STOPPED;
 }
 
-static void drop_overdue(struct executor *x)
+static void observe_waits(const struct executor *x)
 {
-	const int64_t now = clock_mono_us(), oldest = now - x->o.job_timeout_us;
-	size_t kept = 0;
+	const int64_t at = clock_mono_us();
 
-	for (size_t i = 0; i < x->n; i++) {
-		histogram_observe(HISTOGRAM_QUEUE_WAIT, now - x->jobs[i]->queued_us);
-		if (x->jobs[i]->queued_us < oldest)
-			finish(x, x->jobs[i], ERR_BUSY);
-		else
-			x->jobs[kept++] = x->jobs[i];
-	}
-	x->n = kept;
+	for (size_t i = 0; i < x->n; i++)
+		histogram_observe(HISTOGRAM_QUEUE_WAIT, at - x->jobs[i]->queued_us);
 }
 
 static void *loop(void *arg)
@@ -311,7 +341,12 @@ static void *loop(void *arg)
 		return NULL;
 	while (!closed) {
 		x->n = queue_take(x->o.queue, x->o.weight_max, clock_mono_us() + IDLE_LOOK_US, x->jobs, BATCH_JOBS_MAX, &closed);
-		drop_overdue(x);
+		observe_waits(x);
+		drop_overdue(x, ERR_BUSY);
+		if (!closed && x->n == 0 && x->o.ops->idle) {
+			db_set_deadline(x->db, clock_mono_us() + x->o.batch_timeout_us);
+			x->o.ops->idle(x->state, x->db);
+		}
 		if (!closed && !db_alive(x->db)) { /* nothing was sent yet: jobs in hand can wait */
 			disconnect(x, "the server closed the connection");
 			if (!reconnect(x, false, &committed))
@@ -325,6 +360,16 @@ static void *loop(void *arg)
 	return NULL;
 }
 
+/* An executor that could not start: its queue may have no other, and nobody may wait for ever. */
+static void refuse_all(struct executor *x)
+{
+	while (!queue_closed(x->o.queue)) {
+		finish_chain(x, queue_take_older(x->o.queue, clock_mono_us() - AWAY_PATIENCE_US), ERR_UNAVAILABLE);
+		pause_us(BACKOFF_FIRST_US);
+	}
+	finish_chain(x, queue_take_older(x->o.queue, INT64_MAX), ERR_STOPPING);
+}
+
 static void *thread_main(void *arg)
 {
 	struct executor *x = arg;
@@ -333,6 +378,7 @@ static void *thread_main(void *arg)
 	if (e) {
 		set_trouble(x, err_text(e));
 		log_event(LOG_ERROR, "executor_start", "executor=%u code=%s", x->o.index, err_code(e));
+		refuse_all(x);
 		return NULL;
 	}
 	loop(x);

@@ -60,6 +60,7 @@ void queue_publish(struct queue *q, struct executor_job *job)
 	job->next = NULL;
 	job->again = false;
 	job->attempts = 0;
+	job->deferrals = 0;
 	job->queued_us = clock_mono_us();
 	pthread_mutex_lock(&q->lock);
 	*q->tail = job;

@@ -75,22 +75,34 @@ const char *db_text(const struct db_result *r, size_t row, int column)
 }
 
 #define ARRAY_HEADER 20
+#define ARRAY_KEPT_MAX ((size_t)1 << 20) /* memory that an array keeps from one batch to the next */
+
+static void put_header(struct db_array *a)
+{
+	a->n = 0;
+	buf_u32(&a->bytes, 1);                 /* dimensions */
+	buf_u32(&a->bytes, 0);                 /* no NULLs */
+	buf_u32(&a->bytes, (uint32_t)a->type); /* element type */
+	buf_u32(&a->bytes, 0);                 /* count, set in db_array_param */
+	buf_u32(&a->bytes, 1);                 /* lower bound */
+}
 
 void db_array_init(struct db_array *a, enum db_type type)
 {
 	buf_init(&a->bytes, 0);
-	a->n = 0;
-	buf_u32(&a->bytes, 1);              /* dimensions */
-	buf_u32(&a->bytes, 0);              /* no NULLs */
-	buf_u32(&a->bytes, (uint32_t)type); /* element type */
-	buf_u32(&a->bytes, 0);              /* count, set in db_array_param */
-	buf_u32(&a->bytes, 1);              /* lower bound */
+	a->type = type;
+	put_header(a);
 }
 
 void db_array_reset(struct db_array *a)
 {
-	buf_truncate(&a->bytes, ARRAY_HEADER);
-	a->n = 0;
+	if (buf_ok(&a->bytes) && a->bytes.cap <= ARRAY_KEPT_MAX) {
+		buf_truncate(&a->bytes, ARRAY_HEADER);
+		a->n = 0;
+		return;
+	}
+	buf_fini(&a->bytes); /* keeps the limit, clears the error */
+	put_header(a);
 }
 
 void db_array_fini(struct db_array *a)

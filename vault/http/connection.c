@@ -28,11 +28,19 @@ struct connection *connection_of(struct MHD_Connection *mhd)
 static ssize_t pull(gnutls_transport_ptr_t ptr, void *out, size_t room)
 {
 	struct connection *c = ptr;
-	const ssize_t got = recv(c->fd, out, room, 0);
+	const enum phase phase = connection_phase(c);
+	ssize_t got;
 
+	/* MHD reads once after each resume, and where the client has closed its half meanwhile, it would
+	 * drop the reply. Nothing needs to be read before the reply has left. */
+	if (phase == PHASE_WAITING || phase == PHASE_REPLY) {
+		errno = EAGAIN;
+		return -1;
+	}
+	got = recv(c->fd, out, room, 0);
 	if (got > 0) {
 		c->spoke = true;
-		if (connection_phase(c) == PHASE_IDLE)
+		if (phase == PHASE_IDLE)
 			connection_move(c, PHASE_HEADER, c->server->header_ms);
 	}
 	return got;
@@ -46,7 +54,8 @@ static int pull_timeout(gnutls_transport_ptr_t ptr, unsigned ms)
 	return 1;
 }
 
-static int on_handshake(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming, const gnutls_datum_t *message)
+static int on_handshake(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+			const gnutls_datum_t *message)
 {
 	struct connection *c = connection_of(gnutls_session_get_ptr(session));
 
@@ -54,8 +63,10 @@ static int on_handshake(gnutls_session_t session, unsigned type, unsigned when, 
 	if (!c || !incoming)
 		return 0;
 	/* RFC 8446, 4.4.2: an empty context and an empty list say that there is no certificate. */
-	if (type == GNUTLS_HANDSHAKE_CERTIFICATE_PKT && message->size <= 4)
+	if (type == GNUTLS_HANDSHAKE_CERTIFICATE_PKT && message->size <= 4) {
 		c->refusal = "no_certificate";
+		(void)gnutls_alert_send(session, GNUTLS_AL_FATAL, GNUTLS_A_CERTIFICATE_REQUIRED);
+	}
 	if (type == GNUTLS_HANDSHAKE_FINISHED && c->verified && connection_phase(c) == PHASE_HANDSHAKE)
 		connection_move(c, PHASE_IDLE, c->server->idle_ms);
 	return 0;
@@ -152,7 +163,8 @@ static void closed(struct connection *c)
 	free(c);
 }
 
-void connection_notify(void *server, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code)
+void connection_notify(void *server, struct MHD_Connection *mhd, void **context,
+		       enum MHD_ConnectionNotificationCode code)
 {
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		*context = started(server, mhd);

@@ -165,6 +165,7 @@ static enum err load_bundle(struct credentials *c, const char *folder, const cha
 {
 	const size_t domain_len = strlen(file) - strlen(".pem");
 	struct buf name, text;
+	char *domain = NULL;
 	struct bundle *more;
 	enum err e;
 
@@ -180,16 +181,17 @@ static enum err load_bundle(struct credentials *c, const char *folder, const cha
 	if (e != ERR_OK)
 		goto out;
 	e = ERR_MEMORY;
+	domain = strndup(file, domain_len);
 	more = realloc(c->bundles, (c->n_bundles + 1) * sizeof *more);
-	if (!more)
+	if (more)
+		c->bundles = more;
+	if (!more || !domain || gnutls_x509_trust_list_init(&more[c->n_bundles].list, 0) < 0)
 		goto out;
-	c->bundles = more;
-	more[c->n_bundles] = (struct bundle){.domain = strndup(file, domain_len)};
-	c->n_bundles++;
-	if (!more[c->n_bundles - 1].domain || gnutls_x509_trust_list_init(&more[c->n_bundles - 1].list, 0) < 0)
-		goto out;
-	e = parse_bundle(buf_string(&name), &text, more[c->n_bundles - 1].list, why);
+	more[c->n_bundles++].domain = domain;
+	domain = NULL;
+	e = parse_bundle(buf_string(&name), &text, c->bundles[c->n_bundles - 1].list, why);
 out:
+	free(domain);
 	buf_fini(&name);
 	buf_fini(&text);
 	return e;
@@ -284,8 +286,7 @@ void credentials_unref(struct credentials *c)
 	if (c->x509)
 		gnutls_certificate_free_credentials(c->x509);
 	for (size_t i = 0; i < c->n_bundles; i++) {
-		if (c->bundles[i].list)
-			gnutls_x509_trust_list_deinit(c->bundles[i].list, 1);
+		gnutls_x509_trust_list_deinit(c->bundles[i].list, 1);
 		free(c->bundles[i].domain);
 	}
 	free(c->bundles);
@@ -306,7 +307,8 @@ gnutls_x509_trust_list_t credentials_bundle(const struct credentials *c, const c
 	return NULL;
 }
 
-bool credentials_any_bundle(const struct credentials *c, bool (*each)(void *ctx, gnutls_x509_trust_list_t bundle), void *ctx)
+bool credentials_any_bundle(const struct credentials *c, bool (*each)(void *ctx, gnutls_x509_trust_list_t bundle),
+			    void *ctx)
 {
 	for (size_t i = 0; i < c->n_bundles; i++)
 		if (each(ctx, c->bundles[i].list))

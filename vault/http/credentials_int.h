@@ -14,8 +14,8 @@
 #include <stdint.h>
 
 #define CREDENTIALS_SERIAL_MAX 64 /* hex digits and NUL; RFC 5280 allows 20 octets */
-#define SPIFFE_ID_MAX 255
-#define SPIFFE_DOMAIN_MAX 255
+#define SPIFFE_ID_MAX	       255
+#define SPIFFE_DOMAIN_MAX      255
 
 struct credentials;
 
@@ -33,7 +33,8 @@ gnutls_certificate_credentials_t credentials_x509(const struct credentials *c);
 /* The CAs of a trust domain, or NULL. */
 gnutls_x509_trust_list_t credentials_bundle(const struct credentials *c, const char *domain, size_t domain_len);
 /* Calls each for every bundle until it returns true; returns whether one did. */
-bool credentials_any_bundle(const struct credentials *c, bool (*each)(void *ctx, gnutls_x509_trust_list_t bundle), void *ctx);
+bool credentials_any_bundle(const struct credentials *c, bool (*each)(void *ctx, gnutls_x509_trust_list_t bundle),
+			    void *ctx);
 bool credentials_denied(const struct credentials *c, const char *serial, const char *spiffe_id);
 
 /* spiffe.c: the SPIFFE ID standard, section 2: spiffe://domain/segment/... with at least one segment.

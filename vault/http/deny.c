@@ -48,7 +48,7 @@ static int compare(const void *a, const void *b)
 static enum err add(struct deny_list *d, const char *text, size_t len)
 {
 	char serial[CREDENTIALS_SERIAL_MAX];
-	char **more;
+	char **more, *entry;
 
 	if (spiffe_domain_len(text, len) == 0) {
 		if (!deny_serial(text, len, serial))
@@ -60,10 +60,10 @@ static enum err add(struct deny_list *d, const char *text, size_t len)
 	if (!more)
 		return ERR_MEMORY;
 	d->entries = more;
-	d->entries[d->n] = strndup(text, len);
-	if (!d->entries[d->n])
+	entry = strndup(text, len);
+	if (!entry)
 		return ERR_MEMORY;
-	d->n++;
+	d->entries[d->n++] = entry;
 	return ERR_OK;
 }
 

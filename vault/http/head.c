@@ -91,13 +91,13 @@ static void query_each(void *connection, void (*each)(void *ctx, const char *nam
 void head_init(struct http_head *h, struct connection *c, const char *method, const char *path)
 {
 	*h = (struct http_head){
-		.peer = &c->peer,
-		.method = method,
-		.path = path,
-		.connection = c,
-		.header = header,
-		.query = query,
-		.query_each = query_each,
+	    .peer = &c->peer,
+	    .method = method,
+	    .path = path,
+	    .connection = c,
+	    .header = header,
+	    .query = query,
+	    .query_each = query_each,
 	};
 }
 
@@ -218,7 +218,8 @@ enum err head_check(struct MHD_Connection *mhd, const char *path, const char *ve
 
 	MHD_get_connection_values(mhd, MHD_HEADER_KIND, note_framing, &f);
 	*length = 0;
-	*must_close = f.bad || f.hosts > 1 || (f.hosts == 0 && strcmp(version, MHD_HTTP_VERSION_1_1) == 0) || f.lengths > 1 || f.encodings > 1 || (f.lengths > 0 && f.encodings > 0) ||
+	*must_close = f.bad || f.hosts > 1 || (f.hosts == 0 && strcmp(version, MHD_HTTP_VERSION_1_1) == 0) ||
+		      f.lengths > 1 || f.encodings > 1 || (f.lengths > 0 && f.encodings > 0) ||
 		      (f.encodings > 0 && strcasecmp(f.encoding, "chunked") != 0) ||
 		      (f.encodings > 0 && strcmp(version, MHD_HTTP_VERSION_1_1) != 0) ||
 		      (f.lengths > 0 && !read_length(f.length, length));

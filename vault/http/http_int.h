@@ -23,7 +23,7 @@
 #define HTTP_CORK_LIMIT ((size_t)15 << 10)
 /* A silent stream sends a newline after this time, the only way to notice a departed follower. */
 #define HTTP_STREAM_SILENCE_MS 15000
-#define HTTP_REQUEST_ID_MAX 64
+#define HTTP_REQUEST_ID_MAX    64
 
 /* The phases of a connection:
  *
@@ -34,7 +34,17 @@
  *
  * and any of them to CUT. WAITING and PARKED are suspended in MHD: whoever
  * moves such a connection to REPLY, and only he, resumes it. */
-enum phase { PHASE_HANDSHAKE, PHASE_IDLE, PHASE_HEADER, PHASE_BODY, PHASE_WAITING, PHASE_PARKED, PHASE_REPLY, PHASE_CUT, PHASE_COUNT };
+enum phase {
+	PHASE_HANDSHAKE,
+	PHASE_IDLE,
+	PHASE_HEADER,
+	PHASE_BODY,
+	PHASE_WAITING,
+	PHASE_PARKED,
+	PHASE_REPLY,
+	PHASE_CUT,
+	PHASE_COUNT
+};
 
 struct request {
 	bool active; /* begun, and not ended yet */
@@ -58,12 +68,13 @@ struct connection {
 	struct MHD_Connection *mhd;
 	gnutls_session_t session; /* gone in the CLOSED notification */
 	int fd;
-	_Atomic uint64_t word;       /* phase and deadline, see watchdog.c */
-	_Atomic bool timer_woke;     /* a parked stream was woken by the watchdog */
-	_Atomic bool timed_out;      /* cut in the handshake */
-	bool spoke;                  /* a byte came in */
+	_Atomic uint64_t word;	 /* phase and deadline, see watchdog.c */
+	_Atomic bool timer_woke; /* a parked stream was woken by the watchdog */
+	_Atomic bool timed_out;	 /* cut in the handshake */
+	bool spoke;		 /* a byte came in */
 	bool verified;
-	const char *refusal;         /* why the handshake was refused */
+	bool uncorked;	     /* the socket's cork, see reply.c */
+	const char *refusal; /* why the handshake was refused */
 	struct credentials *credentials;
 	uint64_t deny_generation; /* of the list that denied was read from; 0: none yet */
 	bool denied;
@@ -86,7 +97,7 @@ struct http_server {
 	_Atomic uint64_t request_number;
 	uint64_t request_seed;
 
-	_Atomic uint64_t generation;     /* of credentials; read without the lock */
+	_Atomic uint64_t generation; /* of credentials; read without the lock */
 	pthread_mutex_t credentials_lock;
 	struct credentials *credentials; /* under credentials_lock */
 
@@ -102,7 +113,8 @@ struct http_server {
 struct credentials *server_credentials(struct http_server *s); /* a new reference */
 
 /* connection.c: MHD's callbacks for connections. */
-void connection_notify(void *server, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code);
+void connection_notify(void *server, struct MHD_Connection *mhd, void **context,
+		       enum MHD_ConnectionNotificationCode code);
 struct connection *connection_of(struct MHD_Connection *mhd);
 /* Reads the deny list again if it changed. false: the peer is on it. */
 bool connection_allowed(struct connection *c);
@@ -111,6 +123,8 @@ bool connection_allowed(struct connection *c);
 /* Moves on the I/O thread. timeout_ms 0: no deadline. A connection that was cut stays cut: false. */
 bool connection_move(struct connection *c, enum phase to, int64_t timeout_ms);
 enum phase connection_phase(const struct connection *c);
+/* Ends it at once; on the I/O thread, where it is not suspended. */
+void connection_cut(struct connection *c);
 /* Moves a connection from a suspended phase to REPLY and resumes it, once however many call. Any thread. */
 void connection_wake(struct connection *c, enum phase from);
 enum err watchdog_start(struct http_server *s) MUST_CHECK;
@@ -132,7 +146,8 @@ void request_completed(void *server, struct MHD_Connection *mhd, void **context,
 /* head.c: what a request's head says. */
 void head_init(struct http_head *h, struct connection *c, const char *method, const char *path);
 /* Looks for what would let two readers see two requests. *body: a body follows; *length: UINT64_MAX when chunked. */
-enum err head_check(struct MHD_Connection *mhd, const char *path, const char *version, bool *body, uint64_t *length, bool *must_close) MUST_CHECK;
+enum err head_check(struct MHD_Connection *mhd, const char *path, const char *version, bool *body, uint64_t *length,
+		    bool *must_close) MUST_CHECK;
 bool head_expects_continue(struct MHD_Connection *mhd);
 /* MHD's hook: decodes %xx in place, strictly; what is not valid becomes \x01. Returns the new length. */
 size_t head_unescape(void *unused, struct MHD_Connection *mhd, char *text);

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define CONNECTIONS_MAX 64u
-#define SILENCE_S 10u
+#define SILENCE_S	10u
 
 struct http_operations {
 	struct http_probe probe;
@@ -58,15 +58,15 @@ static unsigned metrics(const struct http_operations *o, struct buf *body)
 }
 
 static const struct page pages[] = {
-	{"/livez", "text/plain; charset=utf-8", livez},
-	{"/readyz", "application/json", readyz},
-	{"/metrics", "text/plain; version=0.0.4; charset=utf-8", metrics},
+    {"/livez", "text/plain; charset=utf-8", livez},
+    {"/readyz", "application/json", readyz},
+    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", metrics},
 };
 
 static void problem(enum err e, struct buf *body)
 {
-	buf_printf(body, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\"}\n", err_text(e), err_status(e),
-		   err_code(e));
+	buf_printf(body, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\"}\n", err_text(e),
+		   err_status(e), err_code(e));
 }
 
 static enum MHD_Result send_page(struct MHD_Connection *mhd, unsigned status, const char *type, const struct buf *body)
@@ -77,7 +77,8 @@ static enum MHD_Result send_page(struct MHD_Connection *mhd, unsigned status, co
 	if (m && MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES &&
 	    MHD_add_response_header(m, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") == MHD_YES &&
 	    MHD_add_response_header(m, "X-Content-Type-Options", "nosniff") == MHD_YES &&
-	    (status != MHD_HTTP_METHOD_NOT_ALLOWED || MHD_add_response_header(m, MHD_HTTP_HEADER_ALLOW, "GET, HEAD") == MHD_YES))
+	    (status != MHD_HTTP_METHOD_NOT_ALLOWED ||
+	     MHD_add_response_header(m, MHD_HTTP_HEADER_ALLOW, "GET, HEAD") == MHD_YES))
 		result = MHD_queue_response(mhd, status, m);
 	if (m)
 		MHD_destroy_response(m);
@@ -130,7 +131,7 @@ static void on_message(void *ctx, const char *format, va_list args)
 static int listen_loopback(int port, struct buf *why)
 {
 	const struct sockaddr_in at = {
-		.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	    .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	const int on = 1;
 
@@ -162,21 +163,26 @@ enum err http_operations_start(int port, const struct http_probe *probe, struct 
 	o->probe = *probe;
 	o->port = ntohs(at.sin_port);
 	/* From here MHD owns the descriptor where it starts. */
-	o->daemon = MHD_start_daemon(MHD_USE_POLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-				     handle, o,
+	/* clang-format off */
+	o->daemon = MHD_start_daemon(MHD_USE_POLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG,
+				     0, NULL, NULL, handle, o,
 				     MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL,
 				     MHD_OPTION_LISTEN_SOCKET, fd,
 				     MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
 				     MHD_OPTION_CONNECTION_TIMEOUT, SILENCE_S,
 				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)4096,
 				     MHD_OPTION_END);
-	if (!o->daemon)
+	/* clang-format on */
+	if (!o->daemon) {
+		fd = -1; /* MHD closes it where it fails */
 		goto fail;
+	}
 	*out = o;
 	return ERR_OK;
 fail:
 	buf_text(why, "the operations listener could not be started");
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	free(o);
 	return ERR_IO;
 }

@@ -98,7 +98,8 @@ static const char *check_usage(gnutls_x509_crt_t leaf)
 	rc = gnutls_x509_crt_get_key_usage(leaf, &usage, &critical);
 	if (rc == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
 		return NULL;
-	if (rc < 0 || !(usage & GNUTLS_KEY_DIGITAL_SIGNATURE) || (usage & (GNUTLS_KEY_KEY_CERT_SIGN | GNUTLS_KEY_CRL_SIGN)))
+	if (rc < 0 || !(usage & GNUTLS_KEY_DIGITAL_SIGNATURE) ||
+	    (usage & (GNUTLS_KEY_KEY_CERT_SIGN | GNUTLS_KEY_CRL_SIGN)))
 		return "not_client";
 	return NULL;
 }
@@ -155,6 +156,20 @@ static const char *read_rest(struct connection *c, gnutls_x509_crt_t leaf)
 	return NULL;
 }
 
+/* The client's own log then says why it was closed; MHD would close without a word. */
+static void send_alert(gnutls_session_t session, const char *refusal)
+{
+	gnutls_alert_description_t alert = GNUTLS_A_BAD_CERTIFICATE;
+
+	if (strcmp(refusal, "unknown_ca") == 0 || strcmp(refusal, "domain_mismatch") == 0)
+		alert = GNUTLS_A_UNKNOWN_CA;
+	else if (strcmp(refusal, "expired") == 0)
+		alert = GNUTLS_A_CERTIFICATE_EXPIRED;
+	else if (strcmp(refusal, "not_client") == 0)
+		alert = GNUTLS_A_UNSUPPORTED_CERTIFICATE;
+	(void)gnutls_alert_send(session, GNUTLS_AL_FATAL, alert); /* a client that is gone needs none */
+}
+
 int peer_verify(gnutls_session_t session)
 {
 	struct connection *c = connection_of(gnutls_session_get_ptr(session));
@@ -176,5 +191,7 @@ int peer_verify(gnutls_session_t session)
 	chain_fini(&ch);
 	c->refusal = refusal;
 	c->verified = !refusal;
+	if (refusal)
+		send_alert(session, refusal);
 	return refusal ? GNUTLS_E_CERTIFICATE_ERROR : 0;
 }

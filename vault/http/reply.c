@@ -16,7 +16,7 @@
 
 /* A reply must be taken within the time of a body, and a second for each of these. */
 #define REPLY_BYTES_PER_S ((size_t)1 << 20)
-#define STREAM_BLOCK 4096
+#define STREAM_BLOCK	  4096
 
 static int64_t reply_ms(const struct connection *c, size_t len)
 {
@@ -32,7 +32,8 @@ static bool add_common(const struct connection *c, struct MHD_Response *m)
 {
 	const bool last = c->request.must_close || atomic_load_explicit(&c->server->draining, memory_order_relaxed);
 
-	return add_header(m, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") && add_header(m, "X-Content-Type-Options", "nosniff") &&
+	return add_header(m, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") &&
+	       add_header(m, "X-Content-Type-Options", "nosniff") &&
 	       (!last || add_header(m, MHD_HTTP_HEADER_CONNECTION, "close"));
 }
 
@@ -88,7 +89,8 @@ static struct MHD_Response *make_response(struct connection *c, const struct htt
 	r->stream = reply->stream;
 	if (reply->stream)
 		return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, c, NULL);
-	return MHD_create_response_from_buffer(reply->content_type ? reply->body_len : 0, bytes.out, MHD_RESPMEM_PERSISTENT);
+	return MHD_create_response_from_buffer(reply->content_type ? reply->body_len : 0, bytes.out,
+					       MHD_RESPMEM_PERSISTENT);
 }
 
 enum MHD_Result reply_queue(struct connection *c, const struct http_reply *reply)
@@ -100,7 +102,8 @@ enum MHD_Result reply_queue(struct connection *c, const struct http_reply *reply
 
 	if (!m)
 		return MHD_NO;
-	ok = add_common(c, m) && (!reply->content_type || add_header(m, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type));
+	ok = add_common(c, m) &&
+	     (!reply->content_type || add_header(m, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type));
 	for (size_t i = 0; ok && i < reply->n_headers; i++)
 		ok = add_header(m, reply->headers[i].name, reply->headers[i].value);
 	if (ok && connection_move(c, PHASE_REPLY, reply_ms(c, reply->stream ? 0 : reply->body_len))) {
@@ -118,10 +121,10 @@ enum MHD_Result reply_problem(struct connection *c)
 {
 	struct request *r = &c->request;
 	struct http_reply reply = {
-		.status = err_status(r->refused),
-		.content_type = "application/problem+json",
-		.headers = {{"X-Request-Id", r->id}, {MHD_HTTP_HEADER_RETRY_AFTER, "1"}},
-		.n_headers = 1,
+	    .status = err_status(r->refused),
+	    .content_type = "application/problem+json",
+	    .headers = {{"X-Request-Id", r->id}, {MHD_HTTP_HEADER_RETRY_AFTER, "1"}},
+	    .n_headers = 1,
 	};
 
 	c->server->handler.problem(r->refused, r->id, &r->problem);
@@ -132,16 +135,26 @@ enum MHD_Result reply_problem(struct connection *c)
 	return reply_queue(c, &reply);
 }
 
+/* MHD corks the socket at the first reply that it means to send in two pieces, believes it corked ever
+ * after, and pushes by setting TCP_NODELAY, before our bytes are there: the kernel would hold each reply
+ * for 200 ms. The cork is taken off once, and MHD never sets it again. */
+static void take_off_cork(struct connection *c)
+{
+	socklen_t len = sizeof(int);
+	int cork = 0;
+	const int off = 0;
+
+	if (c->uncorked || getsockopt(c->fd, IPPROTO_TCP, TCP_CORK, &cork, &len) != 0 || !cork)
+		return;
+	c->uncorked = setsockopt(c->fd, IPPROTO_TCP, TCP_CORK, &off, sizeof off) == 0;
+}
+
 void reply_flush(struct connection *c)
 {
-	const int on = 1;
-
 	c->request.corked = false;
 	/* A full socket here means a client that sends requests and reads no replies. */
-	if (gnutls_record_uncork(c->session, 0) < 0) {
-		shutdown(c->fd, SHUT_RDWR);
-		return;
-	}
-	/* MHD holds TCP_CORK and believes that it has pushed already; without this the kernel waits for 200 ms. */
-	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (gnutls_record_uncork(c->session, 0) < 0)
+		connection_cut(c);
+	else
+		take_off_cork(c);
 }

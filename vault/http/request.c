@@ -66,6 +66,8 @@ static void ask_handler(struct connection *c, uint64_t length)
 	enum err refused = ERR_INTERNAL;
 
 	if (!connection_allowed(c)) {
+		if (h->denied)
+			h->denied(h->ctx, &c->peer);
 		refuse(c, ERR_DENY_LISTED);
 		return;
 	}
@@ -99,7 +101,8 @@ static enum MHD_Result begin(struct connection *c, const char *url, const char *
 	/* A client that is still writing would lose the reply with the connection: read its body
 	 * first. One that waits for our 100, or means to send more than that, is told at once;
 	 * MHD closes after a reply that comes this early. */
-	if (must_close || (body && (head_expects_continue(c->mhd) || (length != UINT64_MAX && length > HTTP_DROP_LIMIT))))
+	if (must_close ||
+	    (body && (head_expects_continue(c->mhd) || (length != UINT64_MAX && length > HTTP_DROP_LIMIT))))
 		return reply_problem(c);
 	return MHD_YES;
 }

@@ -15,11 +15,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BACKLOG 1024
+#define BACKLOG	      1024
 #define DRAIN_STEP_US 5000
 /* Past the drain, a handler that still owns a request has this long to wake it. */
 #define WAKE_GRACE_MS 60000
-#define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1"
+#define PRIORITIES    "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1"
 
 struct credentials *server_credentials(struct http_server *s)
 {
@@ -34,10 +34,10 @@ struct credentials *server_credentials(struct http_server *s)
 static enum err load(struct http_server *s, struct credentials **out, struct buf *why)
 {
 	const struct credentials_files files = {
-		.certificate = s->certificate_file,
-		.key = s->key_file,
-		.bundles = s->bundle_folder,
-		.deny_list = s->deny_file,
+	    .certificate = s->certificate_file,
+	    .key = s->key_file,
+	    .bundles = s->bundle_folder,
+	    .deny_list = s->deny_file,
 	};
 
 	return credentials_load(&files, peer_verify, out, why);
@@ -53,7 +53,8 @@ enum err http_server_reload(struct http_server *s, struct buf *why)
 	e = load(s, &fresh, &reason);
 	if (e != ERR_OK) {
 		metric_add(METRIC_RELOAD_FAILURES, 1);
-		log_event(LOG_ERROR, "reload_failed", "reason=\"%s\" state=\"the old stays in force\"", buf_string(&reason));
+		log_event(LOG_ERROR, "reload_failed", "reason=\"%s\" state=\"the old stays in force\"",
+			  buf_string(&reason));
 		buf_append(why, reason.data, reason.len);
 		buf_fini(&reason);
 		return e;
@@ -90,8 +91,9 @@ static void on_message(void *ctx, const char *format, va_list args)
 }
 
 /* MHD wants a source for its own credentials; every session gets ours before it asks. */
-static int no_certificate(gnutls_session_t session, const gnutls_datum_t *cas, int n_cas, const gnutls_pk_algorithm_t *algorithms,
-			  int n_algorithms, gnutls_pcert_st **pcert, unsigned *pcert_len, gnutls_privkey_t *key)
+static int no_certificate(gnutls_session_t session, const gnutls_datum_t *cas, int n_cas,
+			  const gnutls_pk_algorithm_t *algorithms, int n_algorithms, gnutls_pcert_st **pcert,
+			  unsigned *pcert_len, gnutls_privkey_t *key)
 {
 	(void)session;
 	(void)cas;
@@ -132,7 +134,8 @@ static int port_of(int fd)
 
 static enum err listen_at(struct http_server *s, const char *address, int64_t port, struct buf *why)
 {
-	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV};
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+				       .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV};
 	struct addrinfo *at = NULL;
 	char service[24];
 
@@ -152,17 +155,18 @@ static enum err listen_at(struct http_server *s, const char *address, int64_t po
 
 static enum err start_daemon(struct http_server *s, const struct config *c, struct buf *why)
 {
-	const unsigned flags = MHD_USE_TLS | MHD_USE_POLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
-			       MHD_USE_ERROR_LOG;
+	const unsigned flags = MHD_USE_TLS | MHD_USE_POLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+			       MHD_USE_ITC | MHD_USE_ERROR_LOG;
 
 	MHD_set_panic_func(on_panic, NULL);
+	/* clang-format off */
 	s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, request_handle, s,
 				     MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL,
 				     MHD_OPTION_LISTEN_SOCKET, s->listener,
 				     MHD_OPTION_THREAD_POOL_SIZE, (unsigned)c->io_threads,
 				     MHD_OPTION_CONNECTION_LIMIT, (unsigned)c->max_connections,
 				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_MEMORY,
-				     MHD_OPTION_CONNECTION_TIMEOUT, 0u,
+				     MHD_OPTION_CONNECTION_TIMEOUT, 0u, /* the watchdog's business */
 				     MHD_OPTION_HTTPS_PRIORITIES, PRIORITIES,
 				     MHD_OPTION_HTTPS_CERT_CALLBACK, no_certificate,
 				     MHD_OPTION_STRICT_FOR_CLIENT, 0, /* 1 sends the head of its own error page twice */
@@ -170,8 +174,10 @@ static enum err start_daemon(struct http_server *s, const struct config *c, stru
 				     MHD_OPTION_NOTIFY_COMPLETED, request_completed, s,
 				     MHD_OPTION_UNESCAPE_CALLBACK, head_unescape, NULL,
 				     MHD_OPTION_END);
+	/* clang-format on */
 	if (s->daemon)
 		return ERR_OK;
+	s->listener = -1; /* MHD closes it where it fails */
 	buf_text(why, "the TLS listener could not be started");
 	return ERR_IO;
 }
@@ -219,7 +225,8 @@ static struct http_server *server_new(const struct config *c, const struct http_
 	return s;
 }
 
-enum err http_server_start(const struct config *c, const struct http_handler *h, struct http_server **out, struct buf *why)
+enum err http_server_start(const struct config *c, const struct http_handler *h, struct http_server **out,
+			   struct buf *why)
 {
 	struct http_server *s = server_new(c, h);
 	enum err e = ERR_MEMORY;

@@ -21,12 +21,13 @@ static bool is_path_char(char c)
 	return is_domain_char(c) || (c >= 'A' && c <= 'Z');
 }
 
+/* Stricter than the standard: no empty label, for a domain is also a file's name here. */
 bool spiffe_domain_valid(const char *domain, size_t len)
 {
-	if (len == 0 || len > SPIFFE_DOMAIN_MAX)
+	if (len == 0 || len > SPIFFE_DOMAIN_MAX || domain[len - 1] == '.')
 		return false;
 	for (size_t i = 0; i < len; i++)
-		if (!is_domain_char(domain[i]))
+		if (!is_domain_char(domain[i]) || (domain[i] == '.' && (i == 0 || domain[i - 1] == '.')))
 			return false;
 	return true;
 }
@@ -67,8 +68,7 @@ size_t spiffe_domain_len(const char *text, size_t len)
 	if (!slash)
 		return 0;
 	domain_len = (size_t)(slash - domain);
-	if (!spiffe_domain_valid(domain, domain_len) ||
-	    !path_valid(slash + 1, len - SCHEME_LEN - domain_len - 1))
+	if (!spiffe_domain_valid(domain, domain_len) || !path_valid(slash + 1, len - SCHEME_LEN - domain_len - 1))
 		return 0;
 	return domain_len;
 }

@@ -15,6 +15,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -24,14 +25,14 @@
 
 static const uint16_t allowed[PHASE_COUNT] = {
 #define TO(p) (uint16_t)(1u << (p))
-	[PHASE_HANDSHAKE] = TO(PHASE_HANDSHAKE) | TO(PHASE_IDLE) | TO(PHASE_CUT),
-	[PHASE_IDLE] = TO(PHASE_HEADER) | TO(PHASE_BODY) | TO(PHASE_CUT),
-	[PHASE_HEADER] = TO(PHASE_BODY) | TO(PHASE_CUT),
-	[PHASE_BODY] = TO(PHASE_WAITING) | TO(PHASE_REPLY) | TO(PHASE_IDLE) | TO(PHASE_CUT),
-	[PHASE_WAITING] = TO(PHASE_REPLY),
-	[PHASE_PARKED] = TO(PHASE_REPLY),
-	[PHASE_REPLY] = TO(PHASE_REPLY) | TO(PHASE_PARKED) | TO(PHASE_IDLE) | TO(PHASE_CUT),
-	[PHASE_CUT] = 0,
+    [PHASE_HANDSHAKE] = TO(PHASE_HANDSHAKE) | TO(PHASE_IDLE) | TO(PHASE_CUT),
+    [PHASE_IDLE] = TO(PHASE_HEADER) | TO(PHASE_BODY) | TO(PHASE_CUT),
+    [PHASE_HEADER] = TO(PHASE_BODY) | TO(PHASE_CUT),
+    [PHASE_BODY] = TO(PHASE_WAITING) | TO(PHASE_REPLY) | TO(PHASE_IDLE) | TO(PHASE_CUT),
+    [PHASE_WAITING] = TO(PHASE_REPLY),
+    [PHASE_PARKED] = TO(PHASE_REPLY),
+    [PHASE_REPLY] = TO(PHASE_REPLY) | TO(PHASE_PARKED) | TO(PHASE_IDLE) | TO(PHASE_CUT),
+    [PHASE_CUT] = 0,
 #undef TO
 };
 
@@ -89,6 +90,12 @@ void connection_wake(struct connection *c, enum phase from)
 		break;
 	}
 	atomic_fetch_sub(&s->waking, 1);
+}
+
+void connection_cut(struct connection *c)
+{
+	atomic_store(&c->word, pack(PHASE_CUT, 0));
+	shutdown(c->fd, SHUT_RDWR);
 }
 
 static void cut(struct connection *c, uint64_t word)
@@ -193,6 +200,19 @@ void watchdog_stop(struct http_server *s)
 	pthread_cond_destroy(&s->changed);
 }
 
+/* Only where no request waits in the socket, and only by a move that the I/O thread
+ * sees before it would begin one: what has begun is answered. */
+static void close_idle(struct connection *c)
+{
+	uint64_t word = atomic_load(&c->word);
+	int waiting = 0;
+
+	if (phase_of(word) != PHASE_IDLE || ioctl(c->fd, FIONREAD, &waiting) != 0 || waiting > 0)
+		return;
+	if (atomic_compare_exchange_strong(&c->word, &word, pack(PHASE_CUT, 0)))
+		shutdown(c->fd, SHUT_RDWR);
+}
+
 size_t watchdog_drain(struct http_server *s)
 {
 	size_t left;
@@ -204,7 +224,7 @@ size_t watchdog_drain(struct http_server *s)
 		if (p == PHASE_HANDSHAKE)
 			shutdown(c->fd, SHUT_RDWR);
 		else if (p == PHASE_IDLE)
-			shutdown(c->fd, SHUT_RD); /* a request that is in the socket already is still read and answered */
+			close_idle(c);
 		else if (p == PHASE_PARKED)
 			wake_stream(c);
 	}

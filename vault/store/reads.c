@@ -583,6 +583,6 @@ int64_t reads_get_search_spent(struct reads *r, int64_t identity)
 	for (size_t k = 0; k < r->n_spent; k++)
 		for (size_t i = 0; i < db_rows(r->spent_rows[k]); i++)
 			if (db_int8(r->spent_rows[k], i, 0) == identity)
-				return db_int8(r->spent_rows[k], i, 1);
+				return db_int4(r->spent_rows[k], i, 1);
 	return 0;
 }

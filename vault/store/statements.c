@@ -70,10 +70,13 @@ const struct db_statement store_statements[] = {
                                                      "SELECT a, b, c, d, $5::timestamptz FROM unnest($1::bytea[], $2::bytea[], $3::int4[], $4::bytea[]) AS q (a, b, c, d) "
                                                      "ON CONFLICT (key_mac) DO UPDATE SET body_mac = excluded.body_mac, status = excluded.status, "
                                                      "result = excluded.result, created_at = excluded.created_at"},
-    [ST_SEARCH_SPENT] = {"search_spent", "SELECT q.i, count(s.value) FROM unnest($1::int8[]) AS q (i) "
-                                         "LEFT JOIN search_budget s ON s.identity = q.i AND s.hour = $2::timestamptz GROUP BY q.i"},
-    [ST_SPEND_SEARCH] = {"spend_search", "INSERT INTO search_budget (identity, hour, value) "
-                                         "SELECT i, $3::timestamptz, v FROM unnest($1::int8[], $2::int8[]) AS q (i, v) ON CONFLICT DO NOTHING"},
+    [ST_SEARCH_SPENT] = {"search_spent", "SELECT identity, spent FROM search_spent WHERE identity = ANY($1::int8[]) AND hour = $2::timestamptz"},
+    [ST_SPEND_SEARCH] = {"spend_search", "WITH added AS (INSERT INTO search_value (identity, hour, value) "
+                                         "SELECT i, $3::timestamptz, v FROM unnest($1::int8[], $2::int8[]) AS q (i, v) ORDER BY i, v "
+                                         "ON CONFLICT DO NOTHING RETURNING identity) "
+                                         "INSERT INTO search_spent AS s (identity, hour, spent) "
+                                         "SELECT identity, $3::timestamptz, count(*) FROM added GROUP BY identity ORDER BY identity "
+                                         "ON CONFLICT (identity, hour) DO UPDATE SET spent = s.spent + excluded.spent"},
     [ST_INSERT_SEGMENT] = {"insert_segment", "INSERT INTO audit_segment (stream, first_seq, count, first_at, last_at, keys, mac, bodies) "
                                              "VALUES ($1::int8, $2::int8, $3::int4, $4::timestamptz, $5::timestamptz, $6::int8[], $7::bytea, $8::bytea)"},
     [ST_COUNT] = {NULL, NULL},
@@ -82,4 +85,15 @@ const struct db_statement store_statements[] = {
 enum err store_barrier(struct db *db)
 {
 	return db_run(db, "SELECT pg_advisory_xact_lock(" BARRIER ")", NULL, 0, NULL);
+}
+
+enum err store_sweep(struct db *db)
+{
+	enum err e = db_run(db, "DELETE FROM idempotency WHERE created_at < now() - interval '24 hours'", NULL, 0, NULL);
+
+	if (!e)
+		e = db_run(db, "DELETE FROM search_value WHERE hour < now() - interval '2 hours'", NULL, 0, NULL);
+	if (!e)
+		e = db_run(db, "DELETE FROM search_spent WHERE hour < now() - interval '2 hours'", NULL, 0, NULL);
+	return e;
 }

@@ -133,13 +133,13 @@ static int fini(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_metric_is_on_the_page_with_type_and_help),
-		cmocka_unit_test(gauges_go_down_and_are_set),
-		cmocka_unit_test(requests_are_counted_by_route_and_status),
-		cmocka_unit_test(histograms_are_cumulative_and_hold_what_is_too_large),
-		cmocka_unit_test(batch_sizes_have_buckets_of_powers_of_two),
-		cmocka_unit_test(threads_lose_no_count),
-		cmocka_unit_test(no_name_is_described_twice),
+	    cmocka_unit_test(each_metric_is_on_the_page_with_type_and_help),
+	    cmocka_unit_test(gauges_go_down_and_are_set),
+	    cmocka_unit_test(requests_are_counted_by_route_and_status),
+	    cmocka_unit_test(histograms_are_cumulative_and_hold_what_is_too_large),
+	    cmocka_unit_test(batch_sizes_have_buckets_of_powers_of_two),
+	    cmocka_unit_test(threads_lose_no_count),
+	    cmocka_unit_test(no_name_is_described_twice),
 	};
 
 	buf_init(&page, 0);

@@ -268,6 +268,7 @@ static void strings_are_masked_with_and_without_escapes(void **state)
 	assert_masked(&text, "\"\\\"\\\\abcdef\\n\\u0001\"", "\"\\\"\\\\****\\n\\u0001\"");
 	assert_masked(&text, "\"a\\\"bcdef\\\\\"", "\"a\\\"****f\\\\\"");
 	assert_masked(&text, "\"\\b\\f\\r\\txxxxxxx\"", "\"\\b\\f****xx\"");
+	assert_masked(&text, "\"\\u001f\\u0010xxxx\\u000b\\u001a\"", "\"\\u001f\\u0010****\\u000b\\u001a\"");
 }
 
 static void what_is_no_string_is_starred_whole(void **state)
@@ -323,8 +324,21 @@ static void a_mask_that_a_field_has_not_is_refused(void **state)
 static void stored_text_that_is_broken_shows_nothing(void **state)
 {
 	static const char *const bad[] = {
-	    "",           "\"", "\"abc", "\"abc\\\"", "\"abc\\", "\"abc\"x", "\"a\\qb\"", "\"a\\u0041\"",
-	    "\"a\\u00\"", "]",  ",",     "1,",        "{",       "[1",
+	    "",
+	    "\"",
+	    "\"abc",
+	    "\"abc\\\"",
+	    "\"abc\\",
+	    "\"abc\"x",
+	    "\"a\\qb\"",
+	    "\"a\\u0041\"",
+	    "\"a\\u001G\"",
+	    "\"a\\u00\"",
+	    "]",
+	    ",",
+	    "1,",
+	    "{",
+	    "[1",
 	};
 	static const char *const bad_lists[] = {"",         "[",        "[]",    "[\"a\"",      "[\"a\",",
 	                                        "[\"a\",]", "[\"a\"]x", "\"a\"", "[\"a\"\"b\"]"};

@@ -29,24 +29,13 @@
 static char folder[64], keyring_path[128], root_path[128];
 static struct buf why;
 
-static int start(void **state)
-{
-	(void)state;
-	return secret_start();
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	secret_stop();
-	return 0;
-}
-
 /* Each test has a folder with a fresh keyring and root key. */
 static int set_up(void **state)
 {
 	(void)state;
 	buf_init(&why, 0);
+	if (secret_start() != ERR_OK)
+		return -1;
 	snprintf(folder, sizeof folder, "/tmp/keyring-test-XXXXXX");
 	if (!mkdtemp(folder))
 		return -1;
@@ -75,11 +64,14 @@ static size_t count_files(bool and_remove)
 
 static int tear_down(void **state)
 {
+	const size_t kept = secret_in_use();
+
 	(void)state;
 	chmod(folder, 0700);
 	count_files(true);
 	buf_fini(&why);
-	return rmdir(folder) || secret_in_use() != 0;
+	secret_stop();
+	return rmdir(folder) || kept != 0;
 }
 
 static size_t read_bytes(const char *path, uint8_t *out, size_t room)
@@ -500,5 +492,5 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_leftover_of_a_dead_writer_does_not_hinder, set_up, tear_down),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,7 @@
 /* Pointer tokens. */
 #include "crypto/bech32m_int.h"
+#include "crypto/block_int.h"
+#include "crypto/kdf_int.h"
 #include "crypto/secret.h"
 #include "crypto/token.h"
 
@@ -225,6 +227,44 @@ static void a_flipped_bit_opens_nothing(void **state)
 	}
 }
 
+static void a_token_relabelled_with_another_epoch_opens_nothing(void **state)
+{
+	char text[TOKEN_TEXT_MAX];
+	struct token_text decoded;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		write_token(5, 1, &targets[i], text, &decoded);
+		decoded.epoch_symbol = 2;
+		assert_not_found(5, 1, &decoded);
+		assert_not_found(5, 2, &decoded);
+	}
+}
+
+/* Blocks under the right key, each with one bit of the constant wrong. */
+static void each_bit_of_the_constant_counts(void **state)
+{
+	uint8_t key[32], plain[BLOCK_LEN] = {0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 1, 'c', 'u', 's', '1'};
+	struct token_text made = {.type = TOKEN_CUSTOMER, .epoch_symbol = 1, .len = BLOCK_LEN};
+	struct token_target back;
+	EVP_CIPHER_CTX *encrypt;
+
+	(void)state;
+	assert_int_equal(kdf_subkey(master, "vault token block", 5, 1, key, sizeof key), ERR_OK);
+	encrypt = block_new(key, true);
+	assert_non_null(encrypt);
+	assert_int_equal(block_of(encrypt, plain, made.bytes), ERR_OK);
+	assert_int_equal(token_open(tokens, 5, 1, &made, &back), ERR_OK);
+	assert_true(back.customer == 9);
+	for (size_t bit = 12 * 8; bit < 16 * 8; bit++) {
+		plain[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		assert_int_equal(block_of(encrypt, plain, made.bytes), ERR_OK);
+		assert_not_found(5, 1, &made);
+		plain[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	EVP_CIPHER_CTX_free(encrypt);
+}
+
 static void a_mistyped_token_is_told_from_an_unknown_one(void **state)
 {
 	char text[TOKEN_TEXT_MAX];
@@ -313,6 +353,8 @@ int main(void)
 	    cmocka_unit_test(a_token_does_not_open_as_another_type),
 	    cmocka_unit_test(a_forged_block_with_a_right_checksum_opens_nothing),
 	    cmocka_unit_test(a_flipped_bit_opens_nothing),
+	    cmocka_unit_test(a_token_relabelled_with_another_epoch_opens_nothing),
+	    cmocka_unit_test(each_bit_of_the_constant_counts),
 	    cmocka_unit_test(a_mistyped_token_is_told_from_an_unknown_one),
 	    cmocka_unit_test(set_unused_bits_are_refused),
 	    cmocka_unit_test(more_audiences_than_are_kept_ready_work),

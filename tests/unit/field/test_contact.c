@@ -10,6 +10,7 @@ static void common_email_addresses_are_taken_as_given(void **state)
 	assert_kept(TYPE_EMAIL, "张伟@例子.公司"); /* RFC 6531 */
 	assert_kept(TYPE_EMAIL, "a@xn--fsqu00a.example");
 	assert_kept(TYPE_EMAIL, "a@1.example");
+	assert_kept(TYPE_EMAIL, "a@उदाहरण१.example"); /* marks and digits of another script */
 }
 
 static void what_is_no_email_address_is_refused(void **state)

@@ -86,6 +86,7 @@ static void ibans_are_stored_without_blanks_in_capitals(void **state)
 	assert_kept(TYPE_IBAN, "GB82WEST12345698765432");
 	assert_stored(TYPE_IBAN, "de89 3704 0044 0532 0130 00", "DE89370400440532013000");
 	assert_kept(TYPE_IBAN, "NO9386011117947");
+	assert_kept(TYPE_IBAN, "ZZ08ABCD12345678901"); /* a country that the table has not */
 	assert_kept(TYPE_IBAN, "MT84MALT011000012345MTLCAST001S");
 }
 

@@ -3,6 +3,8 @@
 
 #include "base/clock.h"
 
+#include <stdlib.h>
+
 static void names_of_many_scripts_are_taken_as_given(void **state)
 {
 	static const char *const good[] = {
@@ -17,6 +19,7 @@ static void names_of_many_scripts_are_taken_as_given(void **state)
 	    "محمد",
 	    "Владимир",
 	    "김철수",
+	    "علی‌رضا" /* a joiner that spelling needs */,
 	    "山田・太郎",
 	    "राम",
 	    "𠮷野",
@@ -182,6 +185,21 @@ static void a_value_over_its_fields_length_is_refused(void **state)
 	buf_fini(&out);
 }
 
+static void a_huge_input_is_refused_before_it_is_read(void **state)
+{
+	const struct field f = {.type = TYPE_PHONE};
+	char *text = malloc(200000);
+	struct buf out;
+
+	(void)state;
+	assert_non_null(text);
+	memset(text, ' ', 200000);
+	buf_init(&out, 0);
+	assert_int_equal(field_check(&f, "CN", text, 200000, &out), ERR_VALUE_TOO_LONG);
+	buf_fini(&out);
+	free(text);
+}
+
 static void a_limit_counts_what_is_stored_not_what_came(void **state)
 {
 	const struct field f = {.type = TYPE_PHONE, .max_len = 14};
@@ -217,6 +235,7 @@ int main(void)
 	    cmocka_unit_test(bytes_that_are_no_utf_8_are_refused_by_every_type),
 	    cmocka_unit_test(a_nul_is_refused_by_every_type),
 	    cmocka_unit_test(a_value_over_its_fields_length_is_refused),
+	    cmocka_unit_test(a_huge_input_is_refused_before_it_is_read),
 	    cmocka_unit_test(a_limit_counts_what_is_stored_not_what_came),
 	    cmocka_unit_test(types_that_are_no_text_refuse_text),
 	};

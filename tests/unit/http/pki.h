@@ -32,7 +32,7 @@ struct leaf_spec {
 struct pki {
 	char folder[64];
 	struct pair ca, other_ca; /* of crm.example and of partner.example */
-	struct pair rogue;        /* of no bundle */
+	struct pair rogue;	  /* of no bundle */
 };
 
 static inline void must(int rc)
@@ -64,7 +64,8 @@ static inline gnutls_x509_privkey_t new_key(void)
 	return key;
 }
 
-static inline gnutls_x509_crt_t new_crt(gnutls_x509_privkey_t key, const char *cn, unsigned char serial, long from_s, long until_s)
+static inline gnutls_x509_crt_t new_crt(gnutls_x509_privkey_t key, const char *cn, unsigned char serial, long from_s,
+					long until_s)
 {
 	const time_t now = time(NULL);
 	gnutls_x509_crt_t crt;
@@ -88,7 +89,8 @@ static inline struct pair new_ca(const char *cn, const struct pair *signer)
 	p.crt = new_crt(p.key, cn, 1, 0, 0);
 	must(gnutls_x509_crt_set_basic_constraints(p.crt, 1, -1));
 	must(gnutls_x509_crt_set_key_usage(p.crt, GNUTLS_KEY_KEY_CERT_SIGN));
-	must(gnutls_x509_crt_sign2(p.crt, signer ? signer->crt : p.crt, signer ? signer->key : p.key, GNUTLS_DIG_SHA256, 0));
+	must(gnutls_x509_crt_sign2(p.crt, signer ? signer->crt : p.crt, signer ? signer->key : p.key, GNUTLS_DIG_SHA256,
+				   0));
 	return p;
 }
 
@@ -98,10 +100,11 @@ static inline struct pair new_leaf(const struct leaf_spec *s, const struct pair 
 
 	p.crt = new_crt(p.key, s->name, s->serial ? s->serial : 1, s->from_s, s->until_s);
 	for (size_t i = 0; i < 3 && s->uris[i]; i++)
-		must(gnutls_x509_crt_set_subject_alt_name(p.crt, GNUTLS_SAN_URI, s->uris[i], (unsigned)strlen(s->uris[i]),
-							  GNUTLS_FSAN_APPEND));
+		must(gnutls_x509_crt_set_subject_alt_name(p.crt, GNUTLS_SAN_URI, s->uris[i],
+							  (unsigned)strlen(s->uris[i]), GNUTLS_FSAN_APPEND));
 	if (s->server)
-		must(gnutls_x509_crt_set_subject_alt_name(p.crt, GNUTLS_SAN_DNSNAME, "localhost", 9, GNUTLS_FSAN_APPEND));
+		must(gnutls_x509_crt_set_subject_alt_name(p.crt, GNUTLS_SAN_DNSNAME, "localhost", 9,
+							  GNUTLS_FSAN_APPEND));
 	must(gnutls_x509_crt_set_basic_constraints(p.crt, s->is_ca ? 1 : 0, -1));
 	must(gnutls_x509_crt_set_key_usage(p.crt, GNUTLS_KEY_DIGITAL_SIGNATURE));
 	if (s->server && !s->no_purpose)
@@ -170,8 +173,12 @@ static UNUSED_HERE struct pki pki_new(void)
 	k.rogue = new_ca("rogue CA", NULL);
 	save_crt(&k, "bundles/crm.example.pem", k.ca.crt);
 	save_crt(&k, "bundles/partner.example.pem", k.other_ca.crt);
-	make_leaf(&k, &(struct leaf_spec){.name = "server", .server = true, .uris = {"spiffe://crm.example/svc/server"}}, &k.ca);
-	make_leaf(&k, &(struct leaf_spec){.name = "client", .client = true, .serial = 0x42, .uris = {"spiffe://crm.example/svc/crm-core"}},
+	make_leaf(&k,
+		  &(struct leaf_spec){.name = "server", .server = true, .uris = {"spiffe://crm.example/svc/server"}},
+		  &k.ca);
+	make_leaf(&k,
+		  &(struct leaf_spec){
+		      .name = "client", .client = true, .serial = 0x42, .uris = {"spiffe://crm.example/svc/crm-core"}},
 		  &k.ca);
 	return k;
 }

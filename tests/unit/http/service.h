@@ -47,10 +47,9 @@ struct service {
 	void (*follower_wake)(void *token);
 	void *follower;
 	char reason[64]; /* of the last failed handshake */
-	_Atomic int failures;
+	_Atomic int failures, denials;
 	_Atomic int begun, ended, unparked;
 };
-
 
 struct call {
 	struct service *s;
@@ -84,7 +83,8 @@ static inline void *service_begin(void *ctx, const struct http_head *head, size_
 	if (c->what == HEAD) {
 		const char *q = head->query(head->connection, "q"), *x = head->header(head->connection, "x-test");
 
-		snprintf(c->note, sizeof c->note, "%s|%s|%s|%s", head->peer->spiffe_id, q ? q : "-", x ? x : "-", head->method);
+		snprintf(c->note, sizeof c->note, "%s|%s|%s|%s", head->peer->spiffe_id, q ? q : "-", x ? x : "-",
+			 head->method);
 	}
 	atomic_fetch_add(&c->s->begun, 1);
 	return c;
@@ -256,7 +256,8 @@ static inline void service_end(void *request)
 
 static inline void service_problem(enum err e, const char *request_id, struct buf *out)
 {
-	buf_printf(out, "{\"code\":\"%s\",\"status\":%d,\"request_id\":\"%s\"}", err_code(e), err_status(e), request_id);
+	buf_printf(out, "{\"code\":\"%s\",\"status\":%d,\"request_id\":\"%s\"}", err_code(e), err_status(e),
+		   request_id);
 }
 
 static inline void service_failed(void *ctx, const char *reason)
@@ -269,23 +270,31 @@ static inline void service_failed(void *ctx, const char *reason)
 	atomic_fetch_add(&s->failures, 1);
 }
 
+static inline void service_denied(void *ctx, const struct http_peer *peer)
+{
+	struct service *s = ctx;
+
+	if (strcmp(peer->spiffe_id, "spiffe://crm.example/svc/crm-core") == 0)
+		atomic_fetch_add(&s->denials, 1);
+}
+
 static UNUSED_HERE void service_prepare(struct service *s)
 {
 	*s = (struct service){.pki = pki_new()};
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->changed, NULL);
 	s->config = (struct config){
-		.listen_address = strdup("127.0.0.1"),
-		.tls_certificate = strdup(file_in(&s->pki, "server.pem")),
-		.tls_key = strdup(file_in(&s->pki, "server.key")),
-		.trust_bundles = strdup(file_in(&s->pki, "bundles")),
-		.deny_list = strdup(file_in(&s->pki, "deny")),
-		.io_threads = 2,
-		.max_connections = 2048,
-		.handshake_timeout_ms = 10000,
-		.header_timeout_ms = 10000,
-		.body_timeout_ms = 20000,
-		.idle_timeout_ms = 60000,
+	    .listen_address = strdup("127.0.0.1"),
+	    .tls_certificate = strdup(file_in(&s->pki, "server.pem")),
+	    .tls_key = strdup(file_in(&s->pki, "server.key")),
+	    .trust_bundles = strdup(file_in(&s->pki, "bundles")),
+	    .deny_list = strdup(file_in(&s->pki, "deny")),
+	    .io_threads = 2,
+	    .max_connections = 2048,
+	    .handshake_timeout_ms = 10000,
+	    .header_timeout_ms = 10000,
+	    .body_timeout_ms = 20000,
+	    .idle_timeout_ms = 60000,
 	};
 	write_file(s->pki.folder, "deny", "", 0, 0644);
 }
@@ -293,17 +302,18 @@ static UNUSED_HERE void service_prepare(struct service *s)
 static UNUSED_HERE void service_start(struct service *s)
 {
 	const struct http_handler h = {
-		.ctx = s,
-		.begin = service_begin,
-		.body = service_body,
-		.ready = service_ready,
-		.submit = service_submit,
-		.reply = service_reply,
-		.park = service_park,
-		.unpark = service_unpark,
-		.end = service_end,
-		.problem = service_problem,
-		.handshake_failed = service_failed,
+	    .ctx = s,
+	    .begin = service_begin,
+	    .body = service_body,
+	    .ready = service_ready,
+	    .submit = service_submit,
+	    .reply = service_reply,
+	    .park = service_park,
+	    .unpark = service_unpark,
+	    .end = service_end,
+	    .problem = service_problem,
+	    .handshake_failed = service_failed,
+	    .denied = service_denied,
 	};
 	struct buf why;
 

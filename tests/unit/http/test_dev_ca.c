@@ -32,7 +32,8 @@ static void a_second_run_is_quiet_and_changes_nothing(void **state)
 static void a_lost_key_is_made_again_with_its_certificate(void **state)
 {
 	(void)state;
-	assert_int_equal(run("rm $D/loyalty.key && test \"$(sh certs/dev-ca.sh $D | wc -l)\" = 1 && test -s $D/loyalty.key"), 0);
+	assert_int_equal(
+	    run("rm $D/loyalty.key && test \"$(sh certs/dev-ca.sh $D | wc -l)\" = 1 && test -s $D/loyalty.key"), 0);
 }
 
 static void keys_are_their_owners_alone(void **state)
@@ -60,8 +61,9 @@ static void serve(struct service *s)
 
 static void each_client_is_who_it_should_be(void **state)
 {
-	static const char *const names[] = {"crm-core", "service-desk", "campaigns", "segmentation", "loyalty",      "surveys",
-					    "analytics", "security",    "admin",     "stranger",     "compliance-1", "compliance-2"};
+	static const char *const names[] = {"crm-core", "service-desk", "campaigns",	"segmentation",
+					    "loyalty",	"surveys",	"analytics",	"security",
+					    "admin",	"stranger",	"compliance-1", "compliance-2"};
 	struct service s;
 	struct pki dev = {.folder = ""};
 
@@ -73,7 +75,8 @@ static void each_client_is_who_it_should_be(void **state)
 		struct reply r = client_get(c, "/head");
 		char expected[128];
 
-		snprintf(expected, sizeof expected, "spiffe://crm.example/%s/%s|-|-|GET", i < 10 ? "svc" : "person", names[i]);
+		snprintf(expected, sizeof expected, "spiffe://crm.example/%s/%s|-|-|GET", i < 10 ? "svc" : "person",
+			 names[i]);
 		assert_int_equal(r.status, 200);
 		assert_string_equal(r.body, expected);
 		reply_free(&r);
@@ -129,12 +132,12 @@ static void a_client_that_checks_the_server_accepts_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_second_run_is_quiet_and_changes_nothing),
-		cmocka_unit_test(a_lost_key_is_made_again_with_its_certificate),
-		cmocka_unit_test(keys_are_their_owners_alone),
-		cmocka_unit_test(each_client_is_who_it_should_be),
-		cmocka_unit_test(foreign_and_server_are_refused_as_clients),
-		cmocka_unit_test(a_client_that_checks_the_server_accepts_it),
+	    cmocka_unit_test(a_second_run_is_quiet_and_changes_nothing),
+	    cmocka_unit_test(a_lost_key_is_made_again_with_its_certificate),
+	    cmocka_unit_test(keys_are_their_owners_alone),
+	    cmocka_unit_test(each_client_is_who_it_should_be),
+	    cmocka_unit_test(foreign_and_server_are_refused_as_clients),
+	    cmocka_unit_test(a_client_that_checks_the_server_accepts_it),
 	};
 
 	return cmocka_run_group_tests(tests, make_it, remove_it);

@@ -24,6 +24,41 @@ static void assert_no_http(struct service *s, const char *name, const char *reas
 	assert_int_equal(metric_get(METRIC_HANDSHAKE_FAILURES), counted + 1);
 }
 
+/* A client that waits for its answer learns why: one that is writing may see only the end. */
+static void assert_alert(struct service *s, const char *name, gnutls_alert_description_t expected)
+{
+	const int failures = atomic_load(&s->failures);
+	struct client *c = client_open(&s->pki, s->port, name);
+	char byte;
+	ssize_t got;
+
+	do
+		got = gnutls_record_recv(c->session, &byte, 1);
+	while (got < 0 && !gnutls_error_is_fatal((int)got));
+	assert_int_equal(got, GNUTLS_E_FATAL_ALERT_RECEIVED);
+	assert_int_equal(gnutls_alert_get(c->session), expected);
+	client_free(c);
+	wait_for(&s->failures, failures + 1);
+}
+
+static void a_refused_client_that_listens_is_told_by_an_alert(void **state)
+{
+	struct service *s = *state;
+
+	make_leaf(&s->pki,
+		  &(struct leaf_spec){.name = "late",
+				      .client = true,
+				      .uris = {"spiffe://crm.example/svc/a"},
+				      .from_s = -7200,
+				      .until_s = -60},
+		  &s->pki.ca);
+	make_leaf(&s->pki, &(struct leaf_spec){.name = "bare", .client = true}, &s->pki.ca);
+	assert_alert(s, NULL, GNUTLS_A_CERTIFICATE_REQUIRED);
+	assert_alert(s, "late", GNUTLS_A_CERTIFICATE_EXPIRED);
+	assert_alert(s, "bare", GNUTLS_A_BAD_CERTIFICATE);
+	assert_alert(s, "server", GNUTLS_A_UNSUPPORTED_CERTIFICATE);
+}
+
 #define CRM_CORE "spiffe://crm.example/svc/crm-core"
 
 static void a_right_certificate_is_let_in_under_tls_1_3_without_a_ticket(void **state)
@@ -45,7 +80,8 @@ static void a_client_of_the_other_trust_domain_is_let_in_by_its_own_bundle(void 
 	struct client *c;
 	struct reply r;
 
-	make_leaf(&s->pki, &(struct leaf_spec){.name = "partner", .client = true, .uris = {"spiffe://partner.example/svc/a"}},
+	make_leaf(&s->pki,
+		  &(struct leaf_spec){.name = "partner", .client = true, .uris = {"spiffe://partner.example/svc/a"}},
 		  &s->pki.other_ca);
 	c = client_open(&s->pki, s->port, "partner");
 	r = client_get(c, "/head");
@@ -75,7 +111,8 @@ static void a_self_signed_certificate_is_refused(void **state)
 	struct pair leaf = {.key = self.key};
 
 	leaf.crt = new_crt(self.key, "self", 1, 0, 0);
-	must(gnutls_x509_crt_set_subject_alt_name(leaf.crt, GNUTLS_SAN_URI, spec.uris[0], (unsigned)strlen(spec.uris[0]), 0));
+	must(gnutls_x509_crt_set_subject_alt_name(leaf.crt, GNUTLS_SAN_URI, spec.uris[0],
+						  (unsigned)strlen(spec.uris[0]), 0));
 	must(gnutls_x509_crt_set_key_purpose_oid(leaf.crt, GNUTLS_KP_TLS_WWW_CLIENT, 0));
 	must(gnutls_x509_crt_sign2(leaf.crt, leaf.crt, self.key, GNUTLS_DIG_SHA256, 0));
 	save_pair(&s->pki, "self", &leaf);
@@ -88,8 +125,10 @@ static void an_expired_certificate_is_refused(void **state)
 {
 	struct service *s = *state;
 
-	make_leaf(&s->pki, &(struct leaf_spec){.name = "expired", .client = true, .uris = {CRM_CORE}, .from_s = -7200, .until_s = -60},
-		  &s->pki.ca);
+	make_leaf(
+	    &s->pki,
+	    &(struct leaf_spec){.name = "expired", .client = true, .uris = {CRM_CORE}, .from_s = -7200, .until_s = -60},
+	    &s->pki.ca);
 	assert_no_http(s, "expired", "expired");
 }
 
@@ -97,7 +136,8 @@ static void a_certificate_that_is_not_valid_yet_is_refused(void **state)
 {
 	struct service *s = *state;
 
-	make_leaf(&s->pki, &(struct leaf_spec){.name = "early", .client = true, .uris = {CRM_CORE}, .from_s = 3600}, &s->pki.ca);
+	make_leaf(&s->pki, &(struct leaf_spec){.name = "early", .client = true, .uris = {CRM_CORE}, .from_s = 3600},
+		  &s->pki.ca);
 	assert_no_http(s, "early", "expired");
 }
 
@@ -129,7 +169,9 @@ static void a_trust_domain_without_a_bundle_is_refused(void **state)
 {
 	struct service *s = *state;
 
-	make_leaf(&s->pki, &(struct leaf_spec){.name = "nodomain", .client = true, .uris = {"spiffe://nobody.example/svc/a"}}, &s->pki.rogue);
+	make_leaf(&s->pki,
+		  &(struct leaf_spec){.name = "nodomain", .client = true, .uris = {"spiffe://nobody.example/svc/a"}},
+		  &s->pki.rogue);
 	assert_no_http(s, "nodomain", "unknown_ca");
 }
 
@@ -137,10 +179,15 @@ static void two_uris_are_refused(void **state)
 {
 	struct service *s = *state;
 
-	make_leaf(&s->pki, &(struct leaf_spec){.name = "two", .client = true, .uris = {CRM_CORE, "spiffe://crm.example/svc/admin"}}, &s->pki.ca);
+	make_leaf(
+	    &s->pki,
+	    &(struct leaf_spec){.name = "two", .client = true, .uris = {CRM_CORE, "spiffe://crm.example/svc/admin"}},
+	    &s->pki.ca);
 	assert_no_http(s, "two", "two_identities");
 	/* The second is none of ours: still two names. */
-	make_leaf(&s->pki, &(struct leaf_spec){.name = "two", .client = true, .uris = {CRM_CORE, "https://example.com/"}}, &s->pki.ca);
+	make_leaf(&s->pki,
+		  &(struct leaf_spec){.name = "two", .client = true, .uris = {CRM_CORE, "https://example.com/"}},
+		  &s->pki.ca);
 	assert_no_http(s, "two", "two_identities");
 }
 
@@ -154,8 +201,9 @@ static void a_certificate_without_a_uri_is_refused(void **state)
 
 static void a_uri_that_is_no_spiffe_id_is_refused(void **state)
 {
-	static const char *const uris[] = {"https://crm.example/svc/crm-core", "spiffe://crm.example", "spiffe://crm.example/",
-					   "spiffe://crm.example/svc/../admin", "spiffe://CRM.example/svc/a"};
+	static const char *const uris[] = {"https://crm.example/svc/crm-core", "spiffe://crm.example",
+					   "spiffe://crm.example/", "spiffe://crm.example/svc/../admin",
+					   "spiffe://CRM.example/svc/a"};
 	struct service *s = *state;
 
 	for (size_t i = 0; i < sizeof uris / sizeof *uris; i++) {
@@ -188,7 +236,8 @@ static void a_ca_certificate_as_a_client_is_refused(void **state)
 {
 	struct service *s = *state;
 
-	make_leaf(&s->pki, &(struct leaf_spec){.name = "ca-leaf", .client = true, .is_ca = true, .uris = {CRM_CORE}}, &s->pki.ca);
+	make_leaf(&s->pki, &(struct leaf_spec){.name = "ca-leaf", .client = true, .is_ca = true, .uris = {CRM_CORE}},
+		  &s->pki.ca);
 	assert_no_http(s, "ca-leaf", "not_client");
 }
 
@@ -274,26 +323,27 @@ static void a_client_that_leaves_without_a_byte_is_no_failure(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_right_certificate_is_let_in_under_tls_1_3_without_a_ticket),
-		cmocka_unit_test(a_client_of_the_other_trust_domain_is_let_in_by_its_own_bundle),
-		cmocka_unit_test(no_certificate_is_refused),
-		cmocka_unit_test(a_certificate_of_another_ca_is_refused),
-		cmocka_unit_test(a_self_signed_certificate_is_refused),
-		cmocka_unit_test(an_expired_certificate_is_refused),
-		cmocka_unit_test(a_certificate_that_is_not_valid_yet_is_refused),
-		cmocka_unit_test(a_server_only_certificate_is_refused),
-		cmocka_unit_test(a_certificate_without_a_stated_purpose_is_refused),
-		cmocka_unit_test(a_spiffe_id_of_another_trust_domain_than_its_ca_is_refused),
-		cmocka_unit_test(a_trust_domain_without_a_bundle_is_refused),
-		cmocka_unit_test(two_uris_are_refused),
-		cmocka_unit_test(a_certificate_without_a_uri_is_refused),
-		cmocka_unit_test(a_uri_that_is_no_spiffe_id_is_refused),
-		cmocka_unit_test(a_spiffe_id_with_a_nul_in_it_is_refused),
-		cmocka_unit_test(a_ca_certificate_as_a_client_is_refused),
-		cmocka_unit_test(a_chain_of_four_is_let_in_and_a_longer_one_is_refused),
-		cmocka_unit_test(tls_1_2_is_refused),
-		cmocka_unit_test(plain_http_is_refused),
-		cmocka_unit_test(a_client_that_leaves_without_a_byte_is_no_failure),
+	    cmocka_unit_test(a_right_certificate_is_let_in_under_tls_1_3_without_a_ticket),
+	    cmocka_unit_test(a_client_of_the_other_trust_domain_is_let_in_by_its_own_bundle),
+	    cmocka_unit_test(no_certificate_is_refused),
+	    cmocka_unit_test(a_certificate_of_another_ca_is_refused),
+	    cmocka_unit_test(a_self_signed_certificate_is_refused),
+	    cmocka_unit_test(an_expired_certificate_is_refused),
+	    cmocka_unit_test(a_certificate_that_is_not_valid_yet_is_refused),
+	    cmocka_unit_test(a_server_only_certificate_is_refused),
+	    cmocka_unit_test(a_certificate_without_a_stated_purpose_is_refused),
+	    cmocka_unit_test(a_spiffe_id_of_another_trust_domain_than_its_ca_is_refused),
+	    cmocka_unit_test(a_trust_domain_without_a_bundle_is_refused),
+	    cmocka_unit_test(two_uris_are_refused),
+	    cmocka_unit_test(a_certificate_without_a_uri_is_refused),
+	    cmocka_unit_test(a_uri_that_is_no_spiffe_id_is_refused),
+	    cmocka_unit_test(a_spiffe_id_with_a_nul_in_it_is_refused),
+	    cmocka_unit_test(a_ca_certificate_as_a_client_is_refused),
+	    cmocka_unit_test(a_chain_of_four_is_let_in_and_a_longer_one_is_refused),
+	    cmocka_unit_test(tls_1_2_is_refused),
+	    cmocka_unit_test(plain_http_is_refused),
+	    cmocka_unit_test(a_refused_client_that_listens_is_told_by_an_alert),
+	    cmocka_unit_test(a_client_that_leaves_without_a_byte_is_no_failure),
 	};
 
 	return cmocka_run_group_tests(tests, service_setup, service_teardown);

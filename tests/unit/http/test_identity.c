@@ -31,10 +31,30 @@ static void a_spiffe_id_has_a_domain_and_a_path(void **state)
 
 static void what_is_no_spiffe_id_is_refused(void **state)
 {
-	static const char *const bad[] = {"", "spiffe://", "spiffe:///a", "spiffe://a", "spiffe://a/", "spiffe://a//b", "spiffe://a/b/",
-					  "spiffe://a/./b", "spiffe://a/..", "spiffe://A/b", "SPIFFE://a/b", "spiffe://a/b?c", "spiffe://a/b#c",
-					  "spiffe://a:1/b", "spiffe://u@a/b", "spiffe://a/b%20", "spiffe://a/b c", "http://a/b", " spiffe://a/b",
-					  "spiffe://a/\xc3\xa9"};
+	static const char *const bad[] = {"",
+					  "spiffe://",
+					  "spiffe:///a",
+					  "spiffe://a",
+					  "spiffe://a/",
+					  "spiffe://a//b",
+					  "spiffe://a/b/",
+					  "spiffe://a/./b",
+					  "spiffe://a/..",
+					  "spiffe://A/b",
+					  "SPIFFE://a/b",
+					  "spiffe://a/b?c",
+					  "spiffe://a/b#c",
+					  "spiffe://a:1/b",
+					  "spiffe://u@a/b",
+					  "spiffe://a/b%20",
+					  "spiffe://a/b c",
+					  "http://a/b",
+					  " spiffe://a/b",
+					  "spiffe://a/\xc3\xa9",
+					  "spiffe://../b",
+					  "spiffe://.a/b",
+					  "spiffe://a./b",
+					  "spiffe://a..c/b"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -125,20 +145,23 @@ static void escapes_are_decoded_once_and_bad_ones_become_no_value(void **state)
 	assert_unescaped("%00", "\x01");
 	assert_unescaped("%0a%7f", "\x01\x01");
 	assert_unescaped("%", "\x01");
-	assert_unescaped("%a", "\x01" "a");
-	assert_unescaped("%zz", "\x01" "zz");
-	assert_unescaped("a\tb", "a\x01" "b");
+	assert_unescaped("%a", "\x01"
+			       "a");
+	assert_unescaped("%zz", "\x01"
+				"zz");
+	assert_unescaped("a\tb", "a\x01"
+				 "b");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_spiffe_id_has_a_domain_and_a_path),
-		cmocka_unit_test(what_is_no_spiffe_id_is_refused),
-		cmocka_unit_test(serials_have_one_form),
-		cmocka_unit_test(a_deny_list_is_read_with_comments_and_either_line_end),
-		cmocka_unit_test(a_bad_line_of_a_deny_list_is_named),
-		cmocka_unit_test(escapes_are_decoded_once_and_bad_ones_become_no_value),
+	    cmocka_unit_test(a_spiffe_id_has_a_domain_and_a_path),
+	    cmocka_unit_test(what_is_no_spiffe_id_is_refused),
+	    cmocka_unit_test(serials_have_one_form),
+	    cmocka_unit_test(a_deny_list_is_read_with_comments_and_either_line_end),
+	    cmocka_unit_test(a_bad_line_of_a_deny_list_is_named),
+	    cmocka_unit_test(escapes_are_decoded_once_and_bad_ones_become_no_value),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,11 +120,11 @@ static void a_port_in_use_is_named(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(livez_says_ok),
-		cmocka_unit_test(readyz_follows_the_probe_and_names_what_is_missing),
-		cmocka_unit_test(metrics_are_prometheus_text),
-		cmocka_unit_test(other_paths_and_methods_are_problems),
-		cmocka_unit_test(a_port_in_use_is_named),
+	    cmocka_unit_test(livez_says_ok),
+	    cmocka_unit_test(readyz_follows_the_probe_and_names_what_is_missing),
+	    cmocka_unit_test(metrics_are_prometheus_text),
+	    cmocka_unit_test(other_paths_and_methods_are_problems),
+	    cmocka_unit_test(a_port_in_use_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

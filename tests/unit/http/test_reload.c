@@ -40,7 +40,10 @@ static unsigned char server_serial(struct client *c)
 
 static void new_server(struct service *s, unsigned char serial, const struct pair *ca)
 {
-	make_leaf(&s->pki, &(struct leaf_spec){.name = "server", .server = true, .serial = serial, .uris = {"spiffe://crm.example/svc/server"}}, ca);
+	make_leaf(&s->pki,
+		  &(struct leaf_spec){
+		      .name = "server", .server = true, .serial = serial, .uris = {"spiffe://crm.example/svc/server"}},
+		  ca);
 }
 
 static void a_new_certificate_serves_new_handshakes_and_old_connections_go_on(void **state)
@@ -85,7 +88,8 @@ static void a_bad_reload_keeps_the_old_and_names_the_file(void **state)
 	new_server(s, 8, &s->pki.ca);
 	assert_int_equal(chmod(file_in(&s->pki, "server.key"), 0644), 0);
 	reload(s, ERR_IO, "server.key");
-	make_leaf(&s->pki, &(struct leaf_spec){.name = "server", .server = true, .from_s = -7200, .until_s = -1}, &s->pki.ca);
+	make_leaf(&s->pki, &(struct leaf_spec){.name = "server", .server = true, .from_s = -7200, .until_s = -1},
+		  &s->pki.ca);
 	reload(s, ERR_CONFIG, "expired");
 	new_server(s, 8, &s->pki.ca);
 	assert_int_equal(metric_get(METRIC_RELOAD_FAILURES), failures + 5);
@@ -119,7 +123,8 @@ static void a_bad_bundle_or_deny_list_is_refused_with_its_name(void **state)
 
 static void a_deny_listed_serial_is_refused_on_the_next_request_of_an_open_connection(void **state)
 {
-	static const char *const entries[] = {"0A:42\n", "# a comment\n a42 # crm-core\n", "spiffe://crm.example/svc/crm-core\n"};
+	static const char *const entries[] = {"0A:42\n", "# a comment\n a42 # crm-core\n",
+					      "spiffe://crm.example/svc/crm-core\n"};
 	struct service *s = *state;
 	struct client *c = client_open(&s->pki, s->port, "client");
 
@@ -132,6 +137,7 @@ static void a_deny_listed_serial_is_refused_on_the_next_request_of_an_open_conne
 		r = client_get(c, "/now");
 		assert_int_equal(r.status, 403);
 		assert_non_null(strstr(r.body, "identity_denied"));
+		assert_int_equal(atomic_load(&s->denials), (int)i + 1);
 		reply_free(&r);
 		write_file(s->pki.folder, "deny", "spiffe://crm.example/svc/another\nff\n", 36, 0644);
 		reload(s, ERR_OK, NULL);
@@ -146,7 +152,9 @@ static void a_removed_bundle_refuses_new_handshakes(void **state)
 	const int failures = atomic_load(&s->failures);
 	struct client *c;
 
-	make_leaf(&s->pki, &(struct leaf_spec){.name = "partner", .client = true, .uris = {"spiffe://partner.example/svc/a"}}, &s->pki.other_ca);
+	make_leaf(&s->pki,
+		  &(struct leaf_spec){.name = "partner", .client = true, .uris = {"spiffe://partner.example/svc/a"}},
+		  &s->pki.other_ca);
 	c = client_open(&s->pki, s->port, "partner");
 	assert_int_equal(status_of(c), 200);
 	client_free(c);
@@ -165,7 +173,10 @@ static void a_certificate_that_expires_on_an_open_connection_closes_it(void **st
 	struct service *s = *state;
 	struct client *c;
 
-	make_leaf(&s->pki, &(struct leaf_spec){.name = "brief", .client = true, .until_s = 2, .uris = {"spiffe://crm.example/svc/brief"}}, &s->pki.ca);
+	make_leaf(&s->pki,
+		  &(struct leaf_spec){
+		      .name = "brief", .client = true, .until_s = 2, .uris = {"spiffe://crm.example/svc/brief"}},
+		  &s->pki.ca);
 	c = client_open(&s->pki, s->port, "brief");
 	assert_int_equal(status_of(c), 200);
 	sleep(3);
@@ -218,13 +229,13 @@ static void fifty_requests_in_flight_over_reloads_are_all_answered(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_new_certificate_serves_new_handshakes_and_old_connections_go_on),
-		cmocka_unit_test(a_bad_reload_keeps_the_old_and_names_the_file),
-		cmocka_unit_test(a_bad_bundle_or_deny_list_is_refused_with_its_name),
-		cmocka_unit_test(a_deny_listed_serial_is_refused_on_the_next_request_of_an_open_connection),
-		cmocka_unit_test(a_removed_bundle_refuses_new_handshakes),
-		cmocka_unit_test(a_certificate_that_expires_on_an_open_connection_closes_it),
-		cmocka_unit_test(fifty_requests_in_flight_over_reloads_are_all_answered),
+	    cmocka_unit_test(a_new_certificate_serves_new_handshakes_and_old_connections_go_on),
+	    cmocka_unit_test(a_bad_reload_keeps_the_old_and_names_the_file),
+	    cmocka_unit_test(a_bad_bundle_or_deny_list_is_refused_with_its_name),
+	    cmocka_unit_test(a_deny_listed_serial_is_refused_on_the_next_request_of_an_open_connection),
+	    cmocka_unit_test(a_removed_bundle_refuses_new_handshakes),
+	    cmocka_unit_test(a_certificate_that_expires_on_an_open_connection_closes_it),
+	    cmocka_unit_test(fifty_requests_in_flight_over_reloads_are_all_answered),
 	};
 
 	return cmocka_run_group_tests(tests, service_setup, service_teardown);

@@ -212,7 +212,8 @@ static void expect_100_is_continued_or_refused_at_once(void **state)
 	struct client *c = client_open(&s->pki, s->port, "client");
 	struct reply r;
 
-	assert_true(client_send(c, "POST /echo HTTP/1.1\r\nHost: l\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"));
+	assert_true(
+	    client_send(c, "POST /echo HTTP/1.1\r\nHost: l\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"));
 	while (c->len < strlen("HTTP/1.1 100 Continue\r\n\r\n"))
 		assert_true(client_more(c));
 	assert_memory_equal(c->data, "HTTP/1.1 100 ", 13);
@@ -221,7 +222,8 @@ static void expect_100_is_continued_or_refused_at_once(void **state)
 	assert_int_equal(r.status, 200);
 	assert_string_equal(r.body, "abc");
 	reply_free(&r);
-	assert_true(client_send(c, "POST /echo HTTP/1.1\r\nHost: l\r\nExpect: 100-continue\r\nContent-Length: 3000000\r\n\r\n"));
+	assert_true(client_send(
+	    c, "POST /echo HTTP/1.1\r\nHost: l\r\nExpect: 100-continue\r\nContent-Length: 3000000\r\n\r\n"));
 	r = client_read(c);
 	assert_int_equal(r.status, 413);
 	reply_free(&r);
@@ -234,7 +236,8 @@ static void chunked_bodies_are_taken(void **state)
 	struct client *c = client_open(&s->pki, s->port, "client");
 	struct reply r;
 
-	assert_true(client_send(c, "POST /echo HTTP/1.1\r\nHost: l\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"));
+	assert_true(client_send(c, "POST /echo HTTP/1.1\r\nHost: l\r\nTransfer-Encoding: "
+				   "chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"));
 	r = client_read(c);
 	assert_int_equal(r.status, 200);
 	assert_string_equal(r.body, "abcde");
@@ -268,10 +271,12 @@ static void ambiguous_framing_is_refused(void **state)
 
 	assert_refused(s, "POST /echo HTTP/1.1\r\nHost: l\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc");
 	assert_refused(s, "POST /echo HTTP/1.1\r\nHost: l\r\nContent-Length: 3\r\nContent-Length: 30\r\n\r\nabc");
-	assert_refused(s, "POST /echo HTTP/1.1\r\nHost: l\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+	assert_refused(s, "POST /echo HTTP/1.1\r\nHost: l\r\nContent-Length: 3\r\nTransfer-Encoding: "
+			  "chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
 	assert_refused(s, "POST /echo HTTP/1.1\r\nHost: l\r\nTransfer-Encoding: gzip\r\n\r\nabc");
 	assert_refused(s, "POST /echo HTTP/1.1\r\nHost: l\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n");
-	assert_refused(s, "POST /echo HTTP/1.1\r\nHost: l\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+	assert_refused(s, "POST /echo HTTP/1.1\r\nHost: l\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: "
+			  "chunked\r\n\r\n0\r\n\r\n");
 	assert_refused(s, "POST /echo HTTP/1.0\r\nHost: l\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
 	assert_refused(s, "POST /echo HTTP/1.1\r\nHost: l\r\nContent-Length : 3\r\n\r\nabc");
 	assert_refused(s, "POST /echo HTTP/1.1\r\nHost: l\r\nContent-Length: -3\r\n\r\nabc");
@@ -287,9 +292,11 @@ static void garbage_is_refused(void **state)
 	struct service *s = *state;
 
 	assert_refused(s, "POST /echo HTTP/1.1\r\nHost: l\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n");
-	assert_refused(s, "POST /echo HTTP/1.1\r\nHost: l\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcdef\r\n0\r\n\r\n");
+	assert_refused(s,
+		       "POST /echo HTTP/1.1\r\nHost: l\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcdef\r\n0\r\n\r\n");
 	assert_refused(s, "POST /echo HTTP/1.1\r\nHost: l\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\nabc\r\n");
-	assert_refused(s, "POST /echo HTTP/1.1\r\nHost: l\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nabc\r\n");
+	assert_refused(
+	    s, "POST /echo HTTP/1.1\r\nHost: l\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nabc\r\n");
 	assert_refused(s, "\x16\x03\x01\r\n\r\n");
 	assert_refused(s, "GET /now\r\nno colon\r\n\r\n");
 }
@@ -334,6 +341,43 @@ static void a_client_that_leaves_in_mid_request_ends_it(void **state)
 	wait_for(&s->ended, begun + 2);
 }
 
+static void a_client_that_closes_its_half_still_gets_its_reply(void **state)
+{
+	struct service *s = *state;
+	struct client *c = client_open(&s->pki, s->port, "client");
+	struct reply r;
+
+	assert_true(client_send(c, "GET /slow?n=200 HTTP/1.1\r\nHost: l\r\n\r\n"));
+	usleep(50000); /* it waits for its handler by now */
+	must(gnutls_bye(c->session, GNUTLS_SHUT_WR));
+	shutdown(c->fd, SHUT_WR);
+	r = client_read(c);
+	assert_int_equal(r.status, 200);
+	assert_string_equal(r.body, "later");
+	reply_free(&r);
+	assert_int_equal(client_drain(c), 0);
+	client_free(c);
+}
+
+static void a_client_that_sends_requests_and_reads_no_replies_is_closed(void **state)
+{
+	struct service *s = *state;
+	struct client *c = client_open(&s->pki, s->port, "client");
+	const struct timeval patience = {.tv_sec = 10};
+	static char many[300 * 40 + 1];
+	bool open = true;
+	int sent = 0;
+
+	for (int i = 0; i < 300; i++)
+		strcat(many + i * 39, "GET /head?q=1 HTTP/1.1\r\nHost: abcde\r\n\r\n");
+	setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+	for (; open && sent < 2000; sent++)
+		open = gnutls_record_send(c->session, many, strlen(many)) > 0;
+	assert_false(open);
+	client_free(c);
+	wait_for(&s->ended, atomic_load(&s->begun));
+}
+
 struct load {
 	struct service *s;
 	int ok;
@@ -348,7 +392,8 @@ static void *load(void *ctx)
 		struct reply r = client_get(c, i % 3 ? "/later" : "/big?n=40000");
 
 		if (r.status != 200 || r.closed)
-			fprintf(stderr, "request %d: status %d, closed %d, %zu bytes of body left, errno %d\n", i, r.status, r.closed, r.body_len, errno);
+			fprintf(stderr, "request %d: status %d, closed %d, %zu bytes of body left, errno %d\n", i,
+				r.status, r.closed, r.body_len, errno);
 		l->ok += r.status == 200 && !r.closed;
 		reply_free(&r);
 	}
@@ -374,24 +419,26 @@ static void many_connections_at_once_lose_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_ready_request_is_answered_without_submit),
-		cmocka_unit_test(one_connection_serves_many_requests_at_once_and_later),
-		cmocka_unit_test(pipelined_requests_are_answered_in_order),
-		cmocka_unit_test(replies_of_every_size_arrive_whole),
-		cmocka_unit_test(the_head_tells_identity_query_and_headers),
-		cmocka_unit_test(a_path_with_an_escaped_nul_is_no_route),
-		cmocka_unit_test(a_body_up_to_the_limit_is_taken),
-		cmocka_unit_test(a_body_over_the_limit_is_read_and_refused_and_the_connection_goes_on),
-		cmocka_unit_test(a_body_over_eight_mebibytes_is_refused_without_reading_it),
-		cmocka_unit_test(chunks_past_eight_mebibytes_close_the_connection),
-		cmocka_unit_test(a_refusal_by_begin_carries_retry_after),
-		cmocka_unit_test(expect_100_is_continued_or_refused_at_once),
-		cmocka_unit_test(chunked_bodies_are_taken),
-		cmocka_unit_test(ambiguous_framing_is_refused),
-		cmocka_unit_test(garbage_is_refused),
-		cmocka_unit_test(a_head_too_large_is_refused_with_431_or_414),
-		cmocka_unit_test(a_client_that_leaves_in_mid_request_ends_it),
-		cmocka_unit_test(many_connections_at_once_lose_nothing),
+	    cmocka_unit_test(a_ready_request_is_answered_without_submit),
+	    cmocka_unit_test(one_connection_serves_many_requests_at_once_and_later),
+	    cmocka_unit_test(pipelined_requests_are_answered_in_order),
+	    cmocka_unit_test(replies_of_every_size_arrive_whole),
+	    cmocka_unit_test(the_head_tells_identity_query_and_headers),
+	    cmocka_unit_test(a_path_with_an_escaped_nul_is_no_route),
+	    cmocka_unit_test(a_body_up_to_the_limit_is_taken),
+	    cmocka_unit_test(a_body_over_the_limit_is_read_and_refused_and_the_connection_goes_on),
+	    cmocka_unit_test(a_body_over_eight_mebibytes_is_refused_without_reading_it),
+	    cmocka_unit_test(chunks_past_eight_mebibytes_close_the_connection),
+	    cmocka_unit_test(a_refusal_by_begin_carries_retry_after),
+	    cmocka_unit_test(expect_100_is_continued_or_refused_at_once),
+	    cmocka_unit_test(chunked_bodies_are_taken),
+	    cmocka_unit_test(ambiguous_framing_is_refused),
+	    cmocka_unit_test(garbage_is_refused),
+	    cmocka_unit_test(a_head_too_large_is_refused_with_431_or_414),
+	    cmocka_unit_test(a_client_that_leaves_in_mid_request_ends_it),
+	    cmocka_unit_test(a_client_that_closes_its_half_still_gets_its_reply),
+	    cmocka_unit_test(a_client_that_sends_requests_and_reads_no_replies_is_closed),
+	    cmocka_unit_test(many_connections_at_once_lose_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, service_setup, service_teardown);
