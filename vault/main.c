@@ -7,6 +7,7 @@
 #include "crypto/secret.h"
 #include "http/server.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,6 +175,15 @@ static enum log_level level_of(const char *name)
 	return !strcmp(name, "debug") ? LOG_DEBUG : !strcmp(name, "warn") ? LOG_WARN : !strcmp(name, "error") ? LOG_ERROR : LOG_INFO;
 }
 
+/* What one large request took goes back to the system: glibc would raise its
+ * threshold for mappings and keep it, in an arena a thread. */
+static void bound_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 256 << 10);
+	mallopt(M_TRIM_THRESHOLD, 1 << 20);
+	mallopt(M_ARENA_MAX, 4);
+}
+
 static int run(const char *file, bool check)
 {
 	struct config c = {0};
@@ -192,6 +202,7 @@ static int run(const char *file, bool check)
 		code = 0;
 	} else {
 		log_set_level(level_of(c.log_level));
+		bound_memory();
 		e = secret_start();
 		doc_start();
 		if (e)

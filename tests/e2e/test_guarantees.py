@@ -189,6 +189,14 @@ class Tokens(unittest.TestCase):
         self.assertEqual((reply.status, reply.code), (404, "not_found"), reply)
         self.assertEqual(self.vault.metric("vault_token_forgeries_total"), before + 1)
 
+    def test_who_may_write_nothing_makes_no_customer(self):
+        reader = self.vault.client("analytics", "analytics")
+        for body in ({}, {"fields": {}}, {"external_ref": "mine"}, {"fields": {"name": "Ann"}}):
+            reply = reader.post("/v1/customers", body)
+            self.assertEqual((reply.status, reply.code), (403, "policy_denied"), reply)
+        reply = reader.put("/v1/customers:by-ref", {"external_ref": "mine"})
+        self.assertEqual((reply.status, reply.code), (403, "policy_denied"), reply)
+
     def test_a_mistyped_token_is_400(self):
         token = self.core.post("/v1/customers", person(3)).json["customer"]
         wrong = token[:-1] + ("q" if token[-1] != "q" else "p")
