@@ -86,7 +86,7 @@ archives = $(patsubst %,$(BUILD)/lib%.a,$(1))
 present = $(foreach f,$(1),$(if $(SRC_$(f)),$(f)))
 
 EMBED := $(BUILD)/embed.o
-EMBEDDED := $(sort $(wildcard sql/*.sql)) $(wildcard policy/rules/crm.policy)
+EMBEDDED := $(sort $(wildcard sql/*.sql)) $(wildcard policy/rules/crm.policy) vault/app/openapi.json
 
 .PHONY: all
 all: ## Builds vaultd, vaultctl and the floors' libraries.
@@ -104,7 +104,7 @@ $(BUILD)/lib$(1).a: $$(call objects,$$(SRC_$(1))) $(if $(filter store,$(1)),$$(E
 endef
 $(foreach f,$(FLOORS),$(eval $(call floor_library,$(f))))
 
-# sql/*.sql and the shipped policy, compiled in.
+# sql/*.sql, the shipped policy and the description of the API, compiled in.
 $(BUILD)/embed.o: $(EMBEDDED) .dev/embed.sh
 	@mkdir -p $(@D)
 	sh .dev/embed.sh $(EMBEDDED) > $(BUILD)/embed.c
