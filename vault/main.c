@@ -92,6 +92,11 @@ static void handshake_failed(void *ctx, const char *reason)
 	app_handshake_failed(ctx, reason);
 }
 
+static void denied(void *ctx, const struct http_peer *peer)
+{
+	app_denied(ctx, peer->spiffe_id);
+}
+
 static bool probe_ready(void *ctx, struct buf *json)
 {
 	return app_ready(ctx, json);
@@ -107,7 +112,7 @@ static enum err reload(void *ctx, struct buf *why)
 static int serve(const struct config *c, struct buf *why)
 {
 	struct http_handler handler = {.begin = begin, .body = body, .ready = ready, .submit = submit, .reply = reply,
-	                               .park = park, .unpark = unpark, .end = end, .problem = problem, .handshake_failed = handshake_failed};
+	                               .park = park, .unpark = unpark, .end = end, .problem = problem, .handshake_failed = handshake_failed, .denied = denied};
 	struct http_probe probe = {.ready = probe_ready};
 	struct http_operations *operations = NULL;
 	struct http_server *server = NULL;
