@@ -28,7 +28,7 @@ enum err audit_query_one(struct db *db, int64_t stream, int64_t seq, struct db_r
 /* stream, next_batch, revision of the configuration; ascending by stream. A stream whose
  * next_batch has not changed has no new segment. */
 enum err audit_query_streams(struct db *db, struct db_result **out) MUST_CHECK;
-/* stream, next_batch, next_seq: where each stream ends now. */
+/* stream, next_seq: where each stream ends now. */
 enum err audit_query_ends(struct db *db, struct db_result **out) MUST_CHECK;
 /* Segments of each stream from a seq on, at most AUDIT_NEWER_MOST a stream, in the order of a
  * stream: stream, first_seq, count, last_at, bodies. */

@@ -7,6 +7,7 @@
 #include "crypto/secret.h"
 #include "vault/app/batch.h"
 #include "vault/app/follow.h"
+#include "vault/app/handshake.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +109,8 @@ enum err app_start(const struct config *config, struct app **out, struct buf *wh
 		e = name_routes();
 	if (!e)
 		e = start_executors(app);
+	if (!e)
+		e = handshakes_new(app, &app->handshakes);
 	if (e) {
 		app_stop(app);
 		return e;
@@ -126,12 +129,14 @@ void app_stop(struct app *app)
 {
 	if (!app)
 		return;
+	handshakes_stop(app->handshakes);
 	if (app->single)
 		queue_close(app->single);
 	if (app->bulk)
 		queue_close(app->bulk);
 	for (size_t i = 0; i < app->n_executors; i++)
 		executor_join(app->executors[i]);
+	handshakes_free(app->handshakes);
 	follow_free(app->follow);
 	queue_free(app->single);
 	queue_free(app->bulk);
@@ -183,6 +188,12 @@ void app_set_reload(struct app *app, enum err (*reload)(void *ctx, struct buf *w
 
 void app_handshake_failed(struct app *app, const char *reason)
 {
-	(void)app;
-	log_event(LOG_INFO, "handshake_refused", "reason=%s", reason);
+	log_event(LOG_DEBUG, "handshake_refused", "reason=%s", reason);
+	handshakes_count(app->handshakes, reason);
+}
+
+void app_denied(struct app *app, const char *identity)
+{
+	log_event(LOG_DEBUG, "deny_list", "identity=%s", identity);
+	handshakes_count(app->handshakes, "deny_list");
 }

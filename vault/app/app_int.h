@@ -26,6 +26,7 @@ struct app {
 	enum err (*reload)(void *ctx, struct buf *why);
 	void *reload_ctx;
 	struct follow *follow;
+	struct handshakes *handshakes;
 };
 
 /* The newest snapshot, taken; NULL: none yet. */

@@ -83,7 +83,7 @@ static enum err read_follow(struct req *r, struct audit_plan *p)
 enum err audit_list_plan(struct req *r)
 {
 	struct audit_plan *p = arena_alloc(&r->arena, sizeof *p);
-	const char *customer = req_query(r, "customer");
+	const char *customer = req_query(r, "customer"), *outcome = req_query(r, "outcome");
 	int64_t since, until;
 	enum err e;
 
@@ -99,6 +99,8 @@ enum err audit_list_plan(struct req *r)
 		e = read_time(r, "since", 0, &since);
 	if (!e)
 		e = read_time(r, "until", INT64_MAX, &until);
+	if (!e && outcome && strcmp(outcome, "success") != 0 && strcmp(outcome, "failure") != 0)
+		e = req_fail(r, ERR_BAD_PARAMETER, "outcome");
 	if (!e)
 		e = read_terms(r, &p->filter);
 	if (e)

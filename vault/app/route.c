@@ -42,6 +42,7 @@ const struct route routes[] = {
      {"since", "until", "actor", "activity", "outcome", "purpose", "customer", "limit", "cursor", "follow"},
      audit_list_plan, NULL, audit_list_decide, NULL},
     {"GET", "/v1/audit/records/{id}", "audit.read", ROUTE_SOLO, 0, {NULL}, STEP(audit_get)},
+    {"GET", "/openapi.json", "openapi", 0, 0, {NULL}, STEP(openapi)},
 };
 
 size_t route_count(void)

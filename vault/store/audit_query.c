@@ -49,7 +49,7 @@ enum err audit_query_streams(struct db *db, struct db_result **out)
 enum err audit_query_ends(struct db *db, struct db_result **out)
 {
 	return db_run(db,
-	              "SELECT s.stream, s.next_batch, coalesce((SELECT g.first_seq + g.count FROM audit_segment g "
+	              "SELECT s.stream, coalesce((SELECT g.first_seq + g.count FROM audit_segment g "
 	              "WHERE g.stream = s.stream ORDER BY g.first_seq DESC LIMIT 1), 1) FROM audit_stream s ORDER BY s.stream",
 	              NULL, 0, out);
 }
