@@ -129,8 +129,8 @@ enum step revoke_tokens_decide(struct req *r, struct batch *b)
 		return STEP_MORE;
 	r->err = target_open(b, &p->target, &c);
 	r->about = c;
-	if (!r->err)
-		r->err = may_write_something(r, value_state(r, b, c)); /* whoever may may cut its tokens */
+	if (!r->err && !may_write_some_field(r, value_state(r, b, c))) /* whoever may write some may cut all tokens */
+		r->err = ERR_POLICY_DENIED;
 	if (!r->err) {
 		state = customer_state_of(c);
 		state.token_generation++;

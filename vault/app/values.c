@@ -119,33 +119,35 @@ bool changes_want_old(const struct field_changes *c, struct batch *b, const stru
 	return reads_pending(b->reads);
 }
 
-enum err may_write_something(struct req *r, unsigned state)
+bool may_write_some_field(const struct req *r, unsigned state)
 {
 	struct policy_verdict v;
 
 	for (size_t i = 0; i < r->snapshot->n_fields; i++) {
+		if (r->snapshot->fields[i].record)
+			continue;
 		policy_decide(r->snapshot->policy, &r->who, VERB_WRITE, i, (size_t)r->purpose, state, &v);
-		if (v.form != FORM_DENY && !r->snapshot->fields[i].record)
-			return ERR_OK;
+		if (v.form != FORM_DENY)
+			return true;
 	}
-	return req_fail(r, ERR_POLICY_DENIED, NULL);
+	return false;
 }
 
 enum err changes_allowed(struct req *r, const struct field_changes *c, unsigned state)
 {
 	struct policy_verdict v;
+	bool fields = false;
 
-	if (c->n == 0 || c->list[0].number >= EXTERNAL_REF)
-		return may_write_something(r, state);
 	for (size_t i = 0; i < c->n; i++) {
 		if (c->list[i].number >= EXTERNAL_REF)
 			continue; /* the caller's own */
+		fields = true;
 		policy_decide(r->snapshot->policy, &r->who, VERB_WRITE, c->subjects[i], (size_t)r->purpose, state, &v);
 		if (v.form == FORM_DENY)
 			return req_fail(r, v.restricted ? ERR_RESTRICTED : v.consent_missing ? ERR_NO_CONSENT : ERR_POLICY_DENIED, "/fields/%s",
 			                r->snapshot->fields[c->subjects[i]].name);
 	}
-	return ERR_OK;
+	return fields || may_write_some_field(r, state) ? ERR_OK : req_fail(r, ERR_POLICY_DENIED, NULL);
 }
 
 void value_decide(const struct req *r, uint16_t subject, const struct asked *asked, unsigned state, struct given *out,

@@ -32,13 +32,12 @@ enum err changes_add_ref(struct req *r, struct field_changes *c, const char *ref
 /* Asks for the old values that these changes replace, where they are large: their index entries hang on them.
  * true: something is to be read first. */
 bool changes_want_old(const struct field_changes *c, struct batch *b, const struct customer *customer);
-/* May the caller write each? state: the customer's, 0 for a new one. Without
- * a field among them (a customer with nothing but a reference), it must be one who
- * may write something. ERR_POLICY_DENIED with pointer. */
+/* May the caller write each? Without fields: may it write some field? (An external reference is the caller's own.)
+ * state: the customer's, 0 for a new one. ERR_POLICY_DENIED with pointer. */
 enum err changes_allowed(struct req *r, const struct field_changes *c, unsigned state) MUST_CHECK;
 
-/* May the caller write any field for its purpose? ERR_POLICY_DENIED. */
-enum err may_write_something(struct req *r, unsigned state) MUST_CHECK;
+/* May the caller write any field at all for its purpose? */
+bool may_write_some_field(const struct req *r, unsigned state);
 
 /* One field's decision. */
 struct given {
