@@ -1,9 +1,9 @@
 """Reading the audit log: pages, filters, one record, streams; who may, and what that leaves behind."""
 
+import http.client
 import json
-import select
-import ssl
 import socket
+import ssl
 import time
 import unittest
 import urllib.parse
@@ -245,6 +245,28 @@ class Filters(Base):
             self.refused(compliance.get(query(customer=other)), 404, "not_found")  # another audience's token
         finally:
             self.ok(admin.post("/v1/policies:activate", {"text": before}))
+
+
+class Handshakes(Base):
+    def recorded(self):
+        reply = self.ok(self.client("security").get(query(activity="handshake", limit=500)))
+        return [r for r in reply["data"] if r["object"] == "unknown_ca"]
+
+    def refuse(self):
+        c = VAULT.client("foreign")
+        self.addCleanup(c.close)
+        with self.assertRaises((OSError, http.client.HTTPException)):
+            c.get("/v1/whoami")
+
+    def test_refused_handshakes_are_counted_into_one_record_each_ten_seconds(self):
+        self.refuse()
+        first = vault.wait_until(self.recorded, 5, "the first refusal is recorded")
+        self.assertEqual([(r["actor"], r["outcome"], r["operation"], r["count"]) for r in first], [("unknown", "failure", "tls.handshake", 1)])
+        for _ in range(5):
+            self.refuse()
+        self.assertEqual(len(self.recorded()), 1)
+        later = vault.wait_until(lambda: len(self.recorded()) == 2 and self.recorded(), 15, "the others are recorded together")
+        self.assertEqual(later[0]["count"], 5)
 
 
 class Streams(Base):
