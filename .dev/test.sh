@@ -22,7 +22,7 @@ mkdir -p "$logs"
 TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/vault-test.XXXXXX") || exit 1
 export TMPDIR
 chmod 0711 "$TMPDIR" # PostgreSQL runs as a user of its own when we are root
-export ASAN_OPTIONS=${ASAN_OPTIONS:-abort_on_error=0:detect_stack_use_after_return=1:strict_string_checks=1}
+export ASAN_OPTIONS=${ASAN_OPTIONS:-abort_on_error=0:detect_stack_use_after_return=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=0:second_deadlock_stack=1:suppressions=$PWD/.dev/tsan.supp}
 # The developer's own vault is not what is tested.

@@ -45,7 +45,7 @@ CREATE TABLE customer_large (
 );
 ALTER TABLE customer_large ALTER COLUMN sealed SET STORAGE EXTERNAL;
 
-CREATE SEQUENCE record_item AS bigint CACHE 64;
+CREATE SEQUENCE record_item AS bigint; -- no cache: items are in the order of time on all nodes
 CREATE TABLE record (
 	customer_id bigint NOT NULL,
 	kind integer NOT NULL,

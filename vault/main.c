@@ -7,6 +7,7 @@
 #include "crypto/secret.h"
 #include "http/server.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,6 +92,11 @@ static void handshake_failed(void *ctx, const char *reason)
 	app_handshake_failed(ctx, reason);
 }
 
+static void denied(void *ctx, const struct http_peer *peer)
+{
+	app_denied(ctx, peer->spiffe_id);
+}
+
 static bool probe_ready(void *ctx, struct buf *json)
 {
 	return app_ready(ctx, json);
@@ -106,7 +112,7 @@ static enum err reload(void *ctx, struct buf *why)
 static int serve(const struct config *c, struct buf *why)
 {
 	struct http_handler handler = {.begin = begin, .body = body, .ready = ready, .submit = submit, .reply = reply,
-	                               .park = park, .unpark = unpark, .end = end, .problem = problem, .handshake_failed = handshake_failed};
+	                               .park = park, .unpark = unpark, .end = end, .problem = problem, .handshake_failed = handshake_failed, .denied = denied};
 	struct http_probe probe = {.ready = probe_ready};
 	struct http_operations *operations = NULL;
 	struct http_server *server = NULL;
@@ -174,6 +180,15 @@ static enum log_level level_of(const char *name)
 	return !strcmp(name, "debug") ? LOG_DEBUG : !strcmp(name, "warn") ? LOG_WARN : !strcmp(name, "error") ? LOG_ERROR : LOG_INFO;
 }
 
+/* What one large request took goes back to the system: glibc would raise its
+ * threshold for mappings and keep it, in an arena a thread. */
+static void bound_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 256 << 10);
+	mallopt(M_TRIM_THRESHOLD, 1 << 20);
+	mallopt(M_ARENA_MAX, 4);
+}
+
 static int run(const char *file, bool check)
 {
 	struct config c = {0};
@@ -192,6 +207,7 @@ static int run(const char *file, bool check)
 		code = 0;
 	} else {
 		log_set_level(level_of(c.log_level));
+		bound_memory();
 		e = secret_start();
 		doc_start();
 		if (e)

@@ -23,4 +23,7 @@ void app_set_reload(struct app *app, enum err (*reload)(void *ctx, struct buf *w
 /* A refused handshake, to be counted into one audit record per 10 s. Any thread. */
 void app_handshake_failed(struct app *app, const char *reason);
 
+/* A request refused by the deny list; counted likewise, and logged. Any thread. */
+void app_denied(struct app *app, const char *identity);
+
 #endif

@@ -13,6 +13,8 @@
 
 #include <stdatomic.h>
 
+#define FIELD_NUMBERS 4096 /* numbers of fields and kinds are below */
+
 struct purpose {
 	uint16_t number;
 	uint32_t version;
@@ -45,7 +47,7 @@ struct snapshot {
 	char **frozen;
 	size_t n_frozen;
 	size_t *policy_audience; /* policy audience index -> index into audiences */
-	uint16_t subject_of_number[4096]; /* field number -> index + 1; 0: none */
+	uint16_t subject_of_number[FIELD_NUMBERS]; /* field number -> index + 1; 0: none */
 	struct policy_world world;
 	struct policy_subject *subjects;
 	const char **purpose_names;
@@ -59,6 +61,8 @@ void snapshot_drop(struct snapshot *s); /* NULL is allowed */
 
 /* Index of a field or kind; -1: none. */
 int snapshot_field(const struct snapshot *s, const char *name, size_t len);
+/* Index of a field or kind by its number; -1: none, or no field's number at all. */
+int snapshot_subject(const struct snapshot *s, unsigned number);
 int snapshot_purpose(const struct snapshot *s, const char *name);
 int snapshot_audience(const struct snapshot *s, const char *name);
 bool snapshot_frozen(const struct snapshot *s, const char *identity);

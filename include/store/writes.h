@@ -46,7 +46,8 @@ void writes_cut(struct writes *w, const struct writes_mark *m);
 
 /* Queues the statements on db. ERR_MEMORY where an array could not grow. */
 enum err writes_send(struct writes *w, struct db *db, int64_t now_us) MUST_CHECK;
-/* Takes their results; ERR_BUSY where an update met another version than the one locked. */
+/* Takes their results. An update that met another version than the one locked has
+ * failed in the database, and the transaction with it. */
 enum err writes_receive(struct writes *w, struct db *db) MUST_CHECK;
 
 #endif

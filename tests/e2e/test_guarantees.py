@@ -189,6 +189,14 @@ class Tokens(unittest.TestCase):
         self.assertEqual((reply.status, reply.code), (404, "not_found"), reply)
         self.assertEqual(self.vault.metric("vault_token_forgeries_total"), before + 1)
 
+    def test_who_may_write_nothing_makes_no_customer(self):
+        reader = self.vault.client("analytics", "analytics")
+        for body in ({}, {"fields": {}}, {"external_ref": "mine"}, {"fields": {"name": "Ann"}}):
+            reply = reader.post("/v1/customers", body)
+            self.assertEqual((reply.status, reply.code), (403, "policy_denied"), reply)
+        reply = reader.put("/v1/customers:by-ref", {"external_ref": "mine"})
+        self.assertEqual((reply.status, reply.code), (403, "policy_denied"), reply)
+
     def test_a_mistyped_token_is_400(self):
         token = self.core.post("/v1/customers", person(3)).json["customer"]
         wrong = token[:-1] + ("q" if token[-1] != "q" else "p")
@@ -217,6 +225,29 @@ def bech32m(prefix, data):
 
 
 class Pressure(unittest.TestCase):
+    def test_bulk_work_that_is_stuck_does_not_make_single_reads_wait(self):
+        with vault.Vault("bulk") as v:
+            core = v.client("crm-core", "onboarding")
+            token = core.post("/v1/customers", person(1)).json["customer"]
+            lock = threading.Thread(target=lambda: v.cluster.sql("BEGIN; LOCK vault.blind_index IN EXCLUSIVE MODE; SELECT pg_sleep(2); COMMIT"))
+            done = []
+            items = [person(n) for n in range(100, 1000)]
+            bulk = threading.Thread(target=lambda: done.append(
+                v.client("crm-core", "onboarding").post("/v1/customers:batch", {"mode": "atomic", "items": items})))
+            lock.start()
+            time.sleep(0.5)
+            bulk.start()
+            time.sleep(0.5)
+            began = time.monotonic()
+            for _ in range(20):
+                self.assertEqual(core.get("/v1/customers/" + token).status, 200)
+            self.assertLess(time.monotonic() - began, 0.9 * vault.SLOW)
+            self.assertEqual(done, [], "the bulk request was to be stuck meanwhile")
+            lock.join()
+            bulk.join()
+            self.assertEqual(done[0].status, 200, done)
+            self.assertTrue(all("customer" in r for r in done[0].json["results"]))
+
     def test_a_full_queue_answers_503_and_stop_answers_all_in_flight(self):
         with vault.Vault("pressure", queue_limit=16) as v:
             core = v.client("crm-core", "onboarding")

@@ -191,3 +191,9 @@ void app_handshake_failed(struct app *app, const char *reason)
 	log_event(LOG_DEBUG, "handshake_refused", "reason=%s", reason);
 	handshakes_count(app->handshakes, reason);
 }
+
+void app_denied(struct app *app, const char *identity)
+{
+	log_event(LOG_DEBUG, "deny_list", "identity=%s", identity);
+	handshakes_count(app->handshakes, "deny_list");
+}

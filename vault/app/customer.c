@@ -227,20 +227,23 @@ static enum err index_value(struct batch *b, const struct snapshot *s, int64_t i
                             size_t len, bool remove)
 {
 	struct index_job job = {.b = b, .customer = id, .space = customer_space(number), .remove = remove};
+	const int subject = snapshot_subject(s, number);
 	const struct field *f;
 
 	if (number >= EXTERNAL_REF)
 		return index_one(&job, text, len);
-	f = &s->fields[s->subject_of_number[number] - 1];
-	if (!f->indexed)
+	if (subject < 0 || !s->fields[subject].indexed)
 		return ERR_OK;
+	f = &s->fields[subject];
 	job.transform = f->normaliser_version;
 	return value_index(f, text, len, index_one, &job);
 }
 
 static bool indexed(const struct snapshot *s, uint16_t number)
 {
-	return number >= EXTERNAL_REF || s->fields[s->subject_of_number[number] - 1].indexed;
+	const int subject = snapshot_subject(s, number);
+
+	return number >= EXTERNAL_REF || (subject >= 0 && s->fields[subject].indexed);
 }
 
 /* A row under construction. */

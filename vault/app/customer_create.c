@@ -55,7 +55,9 @@ static enum err parse_item(struct req *r, const struct node *n, struct item *it)
 		text = node_string(source, &len);
 		if (!text || len > SOURCE_MAX)
 			return req_fail(r, ERR_INVALID_VALUE, "/source");
-		it->source = text;
+		it->source = arena_copy(&r->arena, text, len); /* the document does not outlive the plan */
+		if (!it->source)
+			return req_fail(r, ERR_MEMORY, NULL);
 	}
 	if (!e && ref) {
 		text = node_string(ref, &len);

@@ -87,11 +87,11 @@ static enum err decide_fields(struct req *r, struct batch *b, struct read_plan *
 		uint16_t subject = p->n ? p->subjects[i] : 0;
 
 		if (!p->n) {
-			const uint16_t number = p->customer->units[i].number;
+			const int found = snapshot_subject(r->snapshot, p->customer->units[i].number);
 
-			if (number >= EXTERNAL_REF || !r->snapshot->subject_of_number[number])
+			if (found < 0) /* an external reference */
 				continue;
-			subject = (uint16_t)(r->snapshot->subject_of_number[number] - 1);
+			subject = (uint16_t)found;
 		}
 		value_decide(r, subject, &p->asked, state, &p->given[p->n_given], &v);
 		if (!p->n && p->given[p->n_given].form < FORM_TOKEN)

@@ -130,19 +130,6 @@ enum step patch_decide(struct req *r, struct batch *b)
 	return r->err ? STEP_FAIL : STEP_DONE;
 }
 
-/* Whoever may write something of this customer for the purpose may cut its tokens. */
-static enum err may_revoke(struct req *r, unsigned state)
-{
-	struct policy_verdict v;
-
-	for (size_t i = 0; i < r->snapshot->n_fields; i++) {
-		policy_decide(r->snapshot->policy, &r->who, VERB_WRITE, i, (size_t)r->purpose, state, &v);
-		if (v.form != FORM_DENY)
-			return ERR_OK;
-	}
-	return ERR_POLICY_DENIED;
-}
-
 enum step revoke_tokens_decide(struct req *r, struct batch *b)
 {
 	struct update_plan *p = r->plan;
@@ -153,7 +140,7 @@ enum step revoke_tokens_decide(struct req *r, struct batch *b)
 		return STEP_MORE;
 	r->err = target_open(b, &p->target, &c);
 	if (!r->err)
-		r->err = may_revoke(r, value_state(r, b, c));
+		r->err = may_write_something(r, value_state(r, b, c)); /* whoever may may cut its tokens */
 	if (!r->err) {
 		state = customer_state_of(c);
 		state.token_generation++;

@@ -13,7 +13,7 @@
 #define PERIOD_US 10000000
 
 static const char *const reasons[] = {"no_certificate",  "unknown_ca",     "expired", "not_client", "domain_mismatch",
-                                      "two_identities", "no_identity", "timeout", "protocol",   "other"};
+                                      "two_identities", "no_identity", "timeout", "protocol",   "deny_list", "other"};
 #define REASONS (sizeof reasons / sizeof *reasons)
 
 struct handshakes {

@@ -270,7 +270,15 @@ enum err req_plan(struct req *r, struct snapshot *s)
 		return req_fail(r, ERR_UNKNOWN_PURPOSE, "X-Purpose");
 	if (!r->purpose_name && (r->route->flags & ROUTE_PURPOSE))
 		return req_fail(r, ERR_PURPOSE_REQUIRED, "X-Purpose");
-	return r->route->plan ? r->route->plan(r) : ERR_OK;
+	if (!r->route->plan)
+		return ERR_OK;
+	if ((r->route->flags & ROUTE_BODY) && !r->doc) {
+		enum err e = doc_parse(r->body.data, r->body.len, &r->doc);
+
+		if (e)
+			return req_fail(r, e, NULL);
+	}
+	return r->route->plan(r);
 }
 
 static enum err plan_first(struct req *r)
@@ -291,6 +299,12 @@ static enum err plan_first(struct req *r)
 		return ERR_UNAVAILABLE;
 	e = req_plan(r, s);
 	snapshot_drop(s);
+	/* A parsed body takes many times its length: a plan keeps copies of what it
+	 * needs, and a new plan parses again. Only a solo operation reads it later. */
+	if (r->route->plan && !(r->route->flags & ROUTE_SOLO)) {
+		doc_free(r->doc);
+		r->doc = NULL;
+	}
 	return e;
 }
 

@@ -137,7 +137,7 @@ enum err search_plan(struct req *r)
 	if (p->limit > LIMIT_MAX)
 		return req_fail(r, ERR_LIMIT, "/limit");
 	if (node_type(cursor) == NODE_STRING)
-		p->cursor = node_string(cursor, &len);
+		p->cursor = arena_copy(&r->arena, node_string(cursor, &len), strlen(node_string(cursor, &len)));
 	else if (cursor && node_type(cursor) != NODE_NULL)
 		return req_fail(r, ERR_MALFORMED, "/cursor");
 	return parse_where(r, p, node_get(root, "where"));

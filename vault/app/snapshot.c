@@ -46,6 +46,11 @@ int snapshot_field(const struct snapshot *s, const char *name, size_t len)
 	return -1;
 }
 
+int snapshot_subject(const struct snapshot *s, unsigned number)
+{
+	return number < FIELD_NUMBERS ? s->subject_of_number[number] - 1 : -1;
+}
+
 int snapshot_purpose(const struct snapshot *s, const char *name)
 {
 	for (size_t i = 0; i < s->n_purposes; i++)
@@ -116,7 +121,9 @@ static enum err load_fields(struct snapshot *s, struct db *db, struct buf *why)
 	}
 	for (size_t i = 0; !e && i < db_rows(r); i++) {
 		e = read_field(r, i, &s->fields[i], why);
-		if (e || s->fields[i].number >= 4096)
+		if (!e && s->fields[i].number >= FIELD_NUMBERS)
+			e = ERR_DICTIONARY;
+		if (e)
 			break;
 		s->subject_of_number[s->fields[i].number] = (uint16_t)(i + 1);
 		s->n_fields = i + 1;

@@ -134,13 +134,13 @@ static enum err open_item(struct batch *b, struct token_item *it)
 /* What policy says to one token of a field. */
 static void decide_value(struct req *r, struct batch *b, const struct tokens_plan *p, struct token_item *it, struct policy_verdict *v)
 {
-	const uint16_t subject = r->snapshot->subject_of_number[it->target.subject % 4096];
+	const int subject = snapshot_subject(r->snapshot, it->target.subject);
 
-	if (it->target.type != TOKEN_FIELD || !subject || !customer_unit(it->customer, it->target.subject)) {
+	if (it->target.type != TOKEN_FIELD || subject < 0 || !customer_unit(it->customer, it->target.subject)) {
 		it->err = ERR_NOT_FOUND;
 		return;
 	}
-	value_decide(r, (uint16_t)(subject - 1), &p->asked, value_state(r, b, it->customer), &it->given, v);
+	value_decide(r, (uint16_t)subject, &p->asked, value_state(r, b, it->customer), &it->given, v);
 	it->err = it->given.code;
 }
 
@@ -148,18 +148,19 @@ static void decide_value(struct req *r, struct batch *b, const struct tokens_pla
 static void decide_translation(struct req *r, struct batch *b, struct token_item *it, struct policy_verdict *v)
 {
 	const unsigned state = value_state(r, b, it->customer);
-	const uint16_t of_field = r->snapshot->subject_of_number[it->target.subject % 4096];
-	const size_t first = it->target.type == TOKEN_CUSTOMER ? 0 : of_field - 1u;
-	const size_t last = it->target.type == TOKEN_CUSTOMER ? r->snapshot->n_fields : of_field;
+	const int of_field = snapshot_subject(r->snapshot, it->target.subject);
+	const bool any = it->target.type == TOKEN_CUSTOMER;
+	const size_t first = any ? 0 : (size_t)of_field;
+	const size_t last = any ? r->snapshot->n_fields : first + 1;
 
 	it->err = ERR_NOT_FOUND;
-	if (it->target.type == TOKEN_RECORD || (it->target.type == TOKEN_FIELD && !of_field))
+	if (!any && (it->target.type == TOKEN_RECORD || of_field < 0))
 		return;
 	for (size_t i = first; i < last && it->err; i++) {
 		policy_decide(r->snapshot->policy, &r->who, VERB_TRANSLATE, i, (size_t)r->purpose, state, v);
 		it->err = v->form != FORM_DENY ? ERR_OK : v->consent_missing ? ERR_NO_CONSENT : ERR_POLICY_DENIED;
 	}
-	it->given = (struct given){.subject = (uint16_t)(of_field ? of_field - 1 : 0), .form = it->err ? FORM_DENY : FORM_TOKEN};
+	it->given = (struct given){.subject = (uint16_t)(of_field < 0 ? 0 : of_field), .form = it->err ? FORM_DENY : FORM_TOKEN};
 }
 
 static bool want_large(struct batch *b, struct tokens_plan *p)

@@ -108,10 +108,24 @@ enum err changes_add_ref(struct req *r, struct field_changes *c, const char *ref
 	return ch->text ? ERR_OK : req_fail(r, ERR_MEMORY, NULL);
 }
 
+enum err may_write_something(struct req *r, unsigned state)
+{
+	struct policy_verdict v;
+
+	for (size_t i = 0; i < r->snapshot->n_fields; i++) {
+		policy_decide(r->snapshot->policy, &r->who, VERB_WRITE, i, (size_t)r->purpose, state, &v);
+		if (v.form != FORM_DENY && !r->snapshot->fields[i].record)
+			return ERR_OK;
+	}
+	return req_fail(r, ERR_POLICY_DENIED, NULL);
+}
+
 enum err changes_allowed(struct req *r, const struct field_changes *c, unsigned state)
 {
 	struct policy_verdict v;
 
+	if (c->n == 0 || c->list[0].number >= EXTERNAL_REF)
+		return may_write_something(r, state);
 	for (size_t i = 0; i < c->n; i++) {
 		if (c->list[i].number >= EXTERNAL_REF)
 			continue; /* the caller's own */

@@ -29,8 +29,13 @@ enum err changes_parse(struct req *r, const struct node *fields, bool removal, c
 /* Adds the external reference of the caller's audience as one more change (the
  * highest number, so it goes last). */
 enum err changes_add_ref(struct req *r, struct field_changes *c, const char *ref, size_t len) MUST_CHECK;
-/* May the caller write each? state: the customer's, 0 for a new one. ERR_POLICY_DENIED with pointer. */
+/* May the caller write each? state: the customer's, 0 for a new one. Without
+ * a field among them (a customer with nothing but a reference), it must be one who
+ * may write something. ERR_POLICY_DENIED with pointer. */
 enum err changes_allowed(struct req *r, const struct field_changes *c, unsigned state) MUST_CHECK;
+
+/* May the caller write any field for its purpose? ERR_POLICY_DENIED. */
+enum err may_write_something(struct req *r, unsigned state) MUST_CHECK;
 
 /* One field's decision. */
 struct given {
