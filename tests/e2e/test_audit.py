@@ -47,6 +47,7 @@ class Follower:
         self.status = int(head.split()[1])
         self.head = head.decode()
         self.body = b""
+        self.lines = []
         self.over = False
 
     def _more(self):
@@ -73,14 +74,15 @@ class Follower:
         deadline = time.monotonic() + seconds * vault.SLOW
         while True:
             self._chunks()
-            lines = [json.loads(line) for line in self.body.decode().split("\n")[:-1] if line]
-            if until(lines) or self.over:
-                return lines
+            *whole, self.body = self.body.split(b"\n")
+            self.lines += [json.loads(line) for line in whole if line]
+            if until(self.lines) or self.over:
+                return self.lines
             self.sock.settimeout(max(0.01, deadline - time.monotonic()))
             try:
                 self._more()
             except (TimeoutError, socket.timeout):
-                raise AssertionError(f"not in time; got {len(lines)} lines: {lines[-3:]}") from None
+                raise AssertionError(f"not in time; got {len(self.lines)} lines: {self.lines[-3:]}") from None
             except (EOFError, ssl.SSLError, ConnectionError):
                 self.over = True
 
