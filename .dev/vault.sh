@@ -25,6 +25,12 @@ port=${VAULT_LISTEN_PORT:-8443}
 operations=${VAULT_OPERATIONS_PORT:-9443}
 pid=
 
+# HashiCorp Vault's own variables, which many developers have set: vaultd refuses VAULT_* keys that it does not know.
+for name in VAULT_ADDR VAULT_TOKEN VAULT_NAMESPACE VAULT_CACERT VAULT_SKIP_VERIFY VAULT_FORMAT; do
+	[ -z "${!name+x}" ] || echo "vault: $name is another program's and left out" >&2
+	unset "$name"
+done
+
 running() { # sets pid
 	[ -s "$state/vaultd.pid" ] || return 1
 	pid=$(cat "$state/vaultd.pid")
