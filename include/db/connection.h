@@ -96,6 +96,8 @@ void db_array_init(struct db_array *a, enum db_type type);
 void db_array_reset(struct db_array *a); /* wipes, clears the error, keeps up to 1 MiB */
 void db_array_fini(struct db_array *a);
 void db_array_int8(struct db_array *a, int64_t v);
+/* Element i of an array of int8 that holds no failure. */
+int64_t db_array_int8_at(const struct db_array *a, uint32_t i);
 void db_array_int4(struct db_array *a, int32_t v);
 void db_array_time(struct db_array *a, int64_t at_us);
 void db_array_bytes(struct db_array *a, const void *bytes, size_t len);

@@ -36,6 +36,9 @@ void writes_idempotency(struct writes *w, const uint8_t key_mac[static 32], cons
                         int32_t status, const void *result, size_t len);
 void writes_search_spent(struct writes *w, int64_t identity, int64_t value, int64_t hour_us);
 
+/* How many of these are in this batch already. */
+int64_t writes_search_values(const struct writes *w, int64_t identity);
+
 /* A request may fail half way through its writes: remember where it began and cut back. */
 struct writes_mark {
 	size_t len[88];
@@ -46,8 +49,8 @@ void writes_cut(struct writes *w, const struct writes_mark *m);
 
 /* Queues the statements on db. ERR_MEMORY where an array could not grow. */
 enum err writes_send(struct writes *w, struct db *db, int64_t now_us) MUST_CHECK;
-/* Takes their results. An update that met another version than the one locked has
- * failed in the database, and the transaction with it. */
+/* Takes their results. An update that met another version than the one before it is an
+ * error of the statement: a COMMIT sent behind it does not commit. */
 enum err writes_receive(struct writes *w, struct db *db) MUST_CHECK;
 
 #endif

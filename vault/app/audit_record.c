@@ -200,8 +200,10 @@ enum err audit_add(struct req *r, struct batch *b, const struct audit_entry *ent
 	json_object_end(&j);
 	put_keys(r, b, entry);
 	e = close_record(b, at);
-	if (e)
+	if (e) { /* half a record would spoil those behind it */
+		buf_truncate(&b->segment.bodies, at);
 		return e;
+	}
 	if (!r->audit_count++) {
 		r->audit_stream = b->stream.stream;
 		r->audit_first = b->stream.next_seq + b->segment.count - 1;
@@ -217,6 +219,8 @@ static const char *activity_of(const struct req *r)
 		return "audit_read";
 	if (strstr(r->route->operation, "search"))
 		return "search";
+	if (!strcmp(r->route->operation, "customer.revoke_tokens"))
+		return "revoke";
 	if (strstr(r->route->operation, "translate"))
 		return "translate";
 	if (strstr(r->route->operation, "detokenize") || !strcmp(method, "GET"))
@@ -228,7 +232,12 @@ static const char *activity_of(const struct req *r)
 
 void audit_failure(struct req *r, struct batch *b)
 {
-	const struct audit_entry entry = {.activity = activity_of(r), .code = r->err, .state = -1};
+	struct audit_entry entry = {.activity = activity_of(r), .code = r->err, .customer = r->about, .state = -1};
+
+	if (r->about) {
+		entry.row_version = r->about->row->version;
+		entry.state = r->purpose < 0 ? -1 : (int)customer_state(b, r->about, r->snapshot->purposes[r->purpose].number);
+	}
 
 	if (audit_add(r, b, &entry))
 		r->err = ERR_AUDIT;

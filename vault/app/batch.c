@@ -63,6 +63,7 @@ static void batch_clear(struct batch *b)
 	forget_customers(b);
 	b->n_claims = 0;
 	b->change = false;
+	b->forger = NULL;
 }
 
 /* A clean slate for each request; also when a batch is run again. */
@@ -76,6 +77,9 @@ static void req_restart(struct req *r)
 	r->audit_count = 0;
 	r->status = 0;
 	r->content_type = NULL;
+	r->about = NULL;
+	if (!r->plan_err) /* else it says where the plan failed */
+		r->pointer = NULL;
 	r->etag[0] = 0;
 	r->location = NULL;
 }
@@ -206,8 +210,6 @@ static void reply_all(struct batch *b, struct executor_job **jobs, size_t n)
 			if (e && !r->err)
 				r->err = e;
 		}
-		if (r->err == ERR_SEAL)
-			r->err = ERR_INTERNAL;
 		req_compose(r);
 	}
 }
@@ -225,8 +227,8 @@ static enum err finish(struct batch *b, struct db *db, struct executor_job **job
 	db_send(db, ST_COMMIT, NULL, 0);
 	*sent = true;
 	e = db_sync(db);
-	if (!e)
-		reply_all(b, jobs, n);
+	/* Also where the connection broke meanwhile: COMMIT may have arrived, and then these are the replies. */
+	reply_all(b, jobs, n);
 	if (!e)
 		e = writes_receive(b->writes, db);
 	if (!e && b->segment.count)
@@ -280,7 +282,7 @@ static enum err change_revision(struct batch *b, struct db *db, struct executor_
 
 		r->plan_err = req_plan(r, b->snapshot);
 	}
-	return e;
+	return e && err_status(e) < 500 ? ERR_INTERNAL : e; /* a policy that does not compile is no caller's fault */
 }
 
 /* Those whose plan was made under another snapshot than the batch's. */
@@ -306,13 +308,11 @@ static void want_all(struct batch *b, struct executor_job **jobs, size_t n)
 		want_one((struct req *)jobs[i], b);
 }
 
-static enum batch_end run(void *state, struct db *db, struct executor_job **jobs, size_t n, enum err *e)
+static enum batch_end run_batch(struct batch *b, struct db *db, struct executor_job **jobs, size_t n, enum err *e)
 {
-	struct batch *b = state;
 	int64_t revision = 0;
 	bool sent = false;
 
-	b->db = db;
 	replan_stale(b, jobs, n);
 	for (int attempt = 0;; attempt++) {
 		want_all(b, jobs, n);
@@ -328,7 +328,6 @@ static enum batch_end run(void *state, struct db *db, struct executor_job **jobs
 	if (!*e)
 		*e = finish(b, db, jobs, n, &sent);
 	if (!*e && b->change) {
-		b->barrier_due = true;
 		*e = store_barrier(db);
 		b->barrier_due = *e != ERR_OK;
 		if (*e)
@@ -337,29 +336,48 @@ static enum batch_end run(void *state, struct db *db, struct executor_job **jobs
 	if (*e)
 		return sent && db_cause(db) == DB_LOST ? BATCH_IN_DOUBT : BATCH_FAILED;
 	note_committed(b);
-	forget_customers(b);
 	return BATCH_COMMITTED;
 }
 
+static enum batch_end run(void *state, struct db *db, struct executor_job **jobs, size_t n, enum err *e)
+{
+	struct batch *b = state;
+	enum batch_end end;
+
+	b->db = db;
+	b->in_doubt = b->resolved = false;
+	end = run_batch(b, db, jobs, n, e);
+	b->in_doubt = end == BATCH_IN_DOUBT;
+	/* Keys and rows go now, not when the next batch comes; the segment may be needed to resolve a doubt. */
+	reads_reset(b->reads);
+	writes_reset(b->writes);
+	forget_customers(b);
+	b->n_claims = 0;
+	return end;
+}
+
+/* May be called for several connections in a row before one holds. */
 static enum err resume_stream(struct batch *b, struct db *db, bool *committed)
 {
 	int moved = -1;
 	enum err e = ERR_OK;
 
-	*committed = false;
+	*committed = b->resolved;
 	if (b->stream.stream)
 		e = audit_stream_look(db, &b->stream, &moved);
 	if (e)
 		return e;
-	if (moved == 1) {
-		*committed = true;
+	if (b->in_doubt && moved == 1) {
 		note_committed(b);
+		b->in_doubt = false;
+		b->resolved = *committed = true;
+		moved = 0;
 	}
 	if (b->barrier_due) {
 		e = store_barrier(db);
 		b->barrier_due = e != ERR_OK;
 	}
-	if (!e && moved < 0)
+	if (!e && moved) /* none yet, or another writer has it */
 		e = audit_stream_open(db, b->app->node, b->executor, &b->stream, &b->predecessor);
 	return e;
 }
@@ -458,7 +476,7 @@ const struct executor_ops batch_ops = {
     .statements = store_statements, .start = start, .stop = stop, .connected = connected, .run = run, .idle = idle};
 
 /* Looks whose it is: another audience's, one of an epoch that was revoked, or nobody's. */
-static enum err count_stranger(struct batch *b, const struct token_text *text)
+static enum err count_stranger(struct batch *b, const struct req *r, const struct token_text *text)
 {
 	struct token_target target;
 
@@ -472,7 +490,9 @@ static enum err count_stranger(struct batch *b, const struct token_text *text)
 		}
 	}
 	metric_add(METRIC_TOKEN_FORGERIES, 1);
-	log_event(LOG_WARN, "token_forgery", "a token with a right checksum opens under no audience's key");
+	if (b->forger != r) /* one line a request: it may hold a thousand */
+		log_event(LOG_WARN, "token_forgery", "identity=%s: a token with a right checksum opens under no audience's key", r->identity);
+	b->forger = r;
 	return ERR_NOT_FOUND;
 }
 
@@ -484,7 +504,7 @@ enum err batch_token(struct batch *b, const struct req *r, const struct token_te
 		return ERR_NOT_FOUND;
 	if (a->token_epoch % 32 == text->epoch_symbol && !token_open(b->tokens, a->number, a->token_epoch, text, out))
 		return ERR_OK;
-	return count_stranger(b, text);
+	return count_stranger(b, r, text);
 }
 
 enum err batch_write_token(struct batch *b, const struct audience *a, const struct token_target *target, struct buf *out)

@@ -36,8 +36,11 @@ struct batch {
 	/* who writes what in this batch */
 	struct claim *claims;
 	size_t n_claims, claims_cap;
+	const struct req *forger; /* whose forged token was logged last */
 	bool change;      /* the acknowledgement must wait for older batches (G2) */
 	bool barrier_due; /* committed, but the wait was cut off */
+	bool in_doubt;    /* COMMIT has left, its answer did not come */
+	bool resolved;    /* the batch in doubt was committed: known until the next batch, over several connections */
 	int64_t next_sweep_us; /* monotonic */
 };
 

@@ -12,8 +12,9 @@
 
 #define ENTRY_LEN 8
 #define FIRST_GENERATION 1
+#define GENERATION_MAX UINT16_MAX /* a token has 16 bits for it: one more, and the first tokens would open again */
 
-static enum err alarm_seal(enum err e, const char *what)
+enum err customer_alarm(enum err e, const char *what)
 {
 	if (e == ERR_SEAL) {
 		metric_add(METRIC_SEAL_FAILURES, 1);
@@ -134,7 +135,7 @@ enum err customer_open(struct batch *b, struct customer_row *row, struct custome
 			e = customer_use(b, c);
 		if (!e)
 			e = open_header(b, c);
-		c->err = alarm_seal(e, "header");
+		c->err = customer_alarm(e, "header");
 	}
 	*out = c;
 	return c->err;
@@ -179,7 +180,7 @@ enum err customer_value(struct batch *b, struct customer *c, const struct unit *
 	if (u->len == 0)
 		sealed = reads_get_large(b->reads, c->row->id, u->number, &version, &len);
 	if (!sealed || version != u->version || len < SEAL_OVERHEAD)
-		return alarm_seal(ERR_SEAL, "value");
+		return customer_alarm(ERR_SEAL, "value");
 	room = buf_reserve(out, len);
 	if (!room)
 		return ERR_MEMORY;
@@ -187,7 +188,7 @@ enum err customer_value(struct batch *b, struct customer *c, const struct unit *
 	if (!e)
 		e = seal_open(b->sealer, &place, sealed, len, room, &plain_len);
 	if (e)
-		return alarm_seal(e, "value");
+		return customer_alarm(e, "value");
 	out->len += plain_len;
 	return ERR_OK;
 }
@@ -443,9 +444,10 @@ enum err customer_update(struct batch *b, const struct snapshot *s, struct custo
 	                           .state_valid_until_us = next->valid_until_us};
 	struct draft d = {.n = 0};
 	size_t at = 0;
-	enum err e = customer_use(b, c);
+	enum err e = next->token_generation > GENERATION_MAX ? ERR_CONFLICT : customer_use(b, c);
 
 	*out = (struct written){.id = w.id, .version = w.version, .token_generation = next->token_generation, .customer = *c};
+	secret_wipe(out->customer.dek, sizeof out->customer.dek); /* out outlives the batch */
 	buf_init(&d.directory, 0);
 	buf_init(&d.units, 0);
 	for (size_t i = 0; i < n && !e; i++) { /* both lists ascend */

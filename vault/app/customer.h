@@ -35,6 +35,8 @@ struct customer {
 /* Opens (once a batch) key and header; ERR_SEAL and an alarm where they do not
  * verify. The customer lives in the batch's arena. */
 enum err customer_open(struct batch *b, struct customer_row *row, struct customer **out) MUST_CHECK;
+/* Counts and logs e as an alarm where it is ERR_SEAL; gives e. */
+enum err customer_alarm(enum err e, const char *what) MUST_CHECK;
 /* Makes the customer's key the sealer's, unless it is already. */
 enum err customer_use(struct batch *b, const struct customer *c) MUST_CHECK;
 /* Purpose state bits as they hold at the batch's time. */
@@ -75,7 +77,7 @@ struct customer_state {
 };
 /* As it is now. */
 struct customer_state customer_state_of(const struct customer *c);
-/* Writes the next version of a locked, opened customer. Old values of indexed
+/* Writes the next version of a locked, opened customer. ERR_CONFLICT: no token generation is left. Old values of indexed
  * fields that change must be readable (see customer_want_value). */
 enum err customer_update(struct batch *b, const struct snapshot *s, struct customer *c, const struct change *changes, size_t n,
                          const struct customer_state *next, struct written *out) MUST_CHECK;

@@ -4,7 +4,9 @@
 #include "vault/app/operations.h"
 
 #include "base/json.h"
+#include "base/log.h"
 #include "crypto/keyring.h"
+#include "crypto/secret.h"
 #include "store/statements.h"
 #include "vault/app/values.h"
 
@@ -22,19 +24,16 @@ struct item {
 	int64_t ref_tag;
 	size_t ref_lookup;
 	int64_t found; /* by reference: the customer that has it; 0: none */
-	bool updated;
-	enum err err;
-	const char *pointer;
+	enum err parse_err, err; /* err begins each run as parse_err */
+	const char *parse_pointer, *pointer;
 	struct written written;
-	/* replay: what was made then */
-	const struct customer_row *row;
 };
 
 struct create_plan {
 	struct item *items;
 	size_t n;
 	bool batch, partial, by_ref;
-	bool replay;
+	bool replay, large_read;
 };
 
 static const char *const item_keys[] = {"fields", "external_ref", "source", NULL};
@@ -125,9 +124,9 @@ enum err create_batch_plan(struct req *r)
 	p->partial = !strcmp(mode, "partial");
 	r->job.weight = (uint32_t)p->n + 1;
 	for (size_t i = 0; i < p->n; i++) {
-		p->items[i].err = parse_item(r, node_at(items, i), &p->items[i]);
-		p->items[i].pointer = r->pointer;
-		if (p->items[i].err && !p->partial)
+		p->items[i].parse_err = parse_item(r, node_at(items, i), &p->items[i]);
+		p->items[i].parse_pointer = r->pointer;
+		if (p->items[i].parse_err && !p->partial)
 			return req_fail(r, r->err, "/items/%zu%s", i, r->pointer ? r->pointer : "");
 		r->err = ERR_OK;
 		r->pointer = NULL;
@@ -148,7 +147,7 @@ static bool want_ref(struct req *r, struct batch *b, struct item *it)
 	if (!batch_claim(b, r, CLAIM_REF + space, it->ref_tag))
 		return false;
 	reads_bucket(b->reads, (uint32_t)((uint64_t)it->ref_tag % LOCK_BUCKETS));
-	it->ref_lookup = reads_lookup(b->reads, space, keyring_index_epoch(b->app->keyring), it->ref_tag, 0, REF_CANDIDATES);
+	it->ref_lookup = reads_lookup(b->reads, space, keyring_index_epoch(b->app->keyring), it->ref_tag, 0, REF_CANDIDATES + 1);
 	return true;
 }
 
@@ -156,14 +155,15 @@ enum step create_want(struct req *r, struct batch *b)
 {
 	struct create_plan *p = r->plan;
 
-	p->replay = false;
+	p->replay = p->large_read = false;
 	if (!idempotency_want(r, b))
 		return STEP_AGAIN;
 	for (size_t i = 0; i < p->n; i++) {
 		struct item *it = &p->items[i];
 
 		it->found = 0;
-		it->row = NULL;
+		it->err = it->parse_err;
+		it->pointer = it->parse_pointer;
 		if (!it->err && it->has_ref && !want_ref(r, b, it))
 			return STEP_AGAIN;
 	}
@@ -184,9 +184,10 @@ enum step put_by_ref_want(struct req *r, struct batch *b)
 static enum err find_ref(struct batch *b, struct item *it)
 {
 	const struct change *ref = &it->changes.list[it->changes.n - 1];
+	const size_t rows = reads_lookup_rows(b->reads, it->ref_lookup);
 	enum err e = ERR_OK;
 
-	for (size_t i = 0; i < reads_lookup_rows(b->reads, it->ref_lookup) && !e && !it->found; i++) {
+	for (size_t i = 0; i < rows && !e && !it->found; i++) {
 		struct customer_row *row = reads_lookup_row(b->reads, it->ref_lookup, i);
 		const struct unit *u;
 		struct customer *c;
@@ -200,6 +201,11 @@ static enum err find_ref(struct batch *b, struct item *it)
 		if (!e && b->scratch.len == ref->len && !memcmp(b->scratch.data, ref->text, ref->len))
 			it->found = row->id;
 	}
+	buf_reset(&b->scratch);
+	if (!e && !it->found && rows > REF_CANDIDATES) { /* it may stand behind those read: never a second customer of one reference */
+		log_event(LOG_ERROR, "index_coarse", "more than %d customers share an index tag: VAULT_EXPECTED_CUSTOMERS was too low", REF_CANDIDATES);
+		return ERR_INTERNAL;
+	}
 	return e;
 }
 
@@ -210,10 +216,12 @@ static bool ref_repeated(const struct create_plan *p, size_t at)
 
 	for (size_t i = 0; i < at; i++) {
 		const struct item *other = &p->items[i];
-		const struct change *theirs = &other->changes.list[other->changes.n - 1];
+		const struct change *theirs;
 
-		if (!other->err && other->has_ref && other->ref_tag == p->items[at].ref_tag && theirs->len == mine->len &&
-		    !memcmp(theirs->text, mine->text, mine->len))
+		if (other->err || !other->has_ref || other->ref_tag != p->items[at].ref_tag)
+			continue;
+		theirs = &other->changes.list[other->changes.n - 1];
+		if (theirs->len == mine->len && !memcmp(theirs->text, mine->text, mine->len))
 			return true;
 	}
 	return false;
@@ -227,7 +235,7 @@ static enum err audit_write(struct req *r, struct batch *b, const struct item *i
 	                            .fields = fields,
 	                            .row_version = it->written.version,
 	                            .row_sha256 = it->written.row_sha256,
-	                            .state = -1};
+	                            .state = it->written.customer.row ? (int)value_state(r, b, &it->written.customer) : -1};
 
 	for (size_t i = 0; i < it->changes.n; i++)
 		if (it->changes.list[i].number < EXTERNAL_REF)
@@ -286,29 +294,35 @@ static enum step begin_replay(struct batch *b, struct create_plan *p, const uint
 	return STEP_MORE;
 }
 
+/* The tokens leave once more: a record a customer, or of what led nowhere. */
+static enum err audit_replay(struct req *r, struct batch *b, const struct item *it)
+{
+	const struct audit_entry entry = {.activity = "read",
+	                                  .code = it->err,
+	                                  .asked = "token",
+	                                  .customer = it->err ? NULL : &it->written.customer,
+	                                  .row_version = it->err ? 0 : it->written.version,
+	                                  .state = it->err ? -1 : (int)value_state(r, b, &it->written.customer)};
+
+	return audit_add(r, b, &entry);
+}
+
 static enum step finish_replay(struct req *r, struct batch *b, struct create_plan *p)
 {
-	for (size_t i = 0; i < p->n; i++) {
+	for (size_t i = 0; i < p->n && !r->err; i++) {
 		struct item *it = &p->items[i];
 		struct customer_row *row = it->found ? reads_get(b->reads, it->found) : NULL;
 		struct customer *c = NULL;
 
-		if (it->err)
-			continue;
-		if (row)
-			it->err = customer_open(b, row, &c);
-		if (!row)
-			it->err = ERR_NOT_FOUND; /* erased since */
-		if (it->err)
-			continue;
-		it->written = (struct written){
-		    .id = row->id, .version = row->version, .token_generation = row->token_generation, .customer = *c};
-		it->row = row;
-	}
-	{
-		const struct audit_entry entry = {.activity = "read", .asked = "token", .count = (uint32_t)p->n, .state = -1};
-
-		r->err = audit_add(r, b, &entry);
+		if (!it->err)
+			it->err = row ? customer_open(b, row, &c) : ERR_NOT_FOUND; /* erased since */
+		if (!it->err) {
+			it->written = (struct written){
+			    .id = row->id, .version = row->version, .token_generation = row->token_generation, .customer = *c};
+			secret_wipe(it->written.customer.dek, sizeof it->written.customer.dek);
+		}
+		if (!it->err || p->batch)
+			r->err = audit_replay(r, b, it);
 	}
 	if (!r->err && !p->batch)
 		r->err = p->items[0].err;
@@ -400,25 +414,38 @@ enum step create_batch_decide(struct req *r, struct batch *b)
 	return e ? STEP_FAIL : STEP_DONE;
 }
 
-static enum err update_found(struct req *r, struct batch *b, struct item *it)
+/* The customer that has the reference, locked. */
+static enum step update_found(struct req *r, struct batch *b, struct create_plan *p)
 {
-	struct customer_row *row = reads_get(b->reads, it->found);
+	struct item *it = &p->items[0];
+	const struct target target = {.id = it->found, .lock = true};
+	struct customer_state state;
+	struct customer_row *row;
 	struct customer *c;
-	enum err e;
 
+	if (!target_locked(b, &target))
+		return STEP_MORE;
+	row = reads_get(b->reads, it->found);
 	if (!row || !row->locked)
-		return ERR_BUSY; /* erased in between: run again */
-	e = customer_open(b, row, &c);
-	if (!e)
-		e = changes_allowed(r, &it->changes, value_state(r, b, c));
-	/* the reference stays as it is: it is the last change */
-	if (!e) {
-		const struct customer_state state = customer_state_of(c);
-
-		e = customer_update(b, r->snapshot, c, it->changes.list, it->changes.n - 1, &state, &it->written);
+		return STEP_AGAIN; /* erased in between: then it is to be created */
+	r->err = customer_open(b, row, &c);
+	if (!r->err) {
+		r->about = c;
+		r->err = changes_allowed(r, &it->changes, value_state(r, b, c));
 	}
-	it->updated = true;
-	return e ? e : audit_write(r, b, it, "update");
+	if (r->err)
+		return STEP_FAIL;
+	if (!p->large_read) {
+		p->large_read = true;
+		if (changes_want_old(&it->changes, b, c))
+			return STEP_MORE;
+	}
+	state = customer_state_of(c);
+	/* the reference stays as it is: it is the last change */
+	r->err = customer_update(b, r->snapshot, c, it->changes.list, it->changes.n - 1, &state, &it->written);
+	if (!r->err)
+		r->err = audit_write(r, b, it, "update");
+	return r->err ? STEP_FAIL : STEP_DONE;
 }
 
 enum step put_by_ref_decide(struct req *r, struct batch *b)
@@ -426,11 +453,16 @@ enum step put_by_ref_decide(struct req *r, struct batch *b)
 	struct create_plan *p = r->plan;
 	struct item *it = &p->items[0];
 	enum step step;
-	enum err e;
+	enum err e = ERR_OK;
 
 	if (replayed(r, b, p, &step))
 		return step;
-	if (!it->found) {
+	if (it->found) {
+		step = update_found(r, b, p);
+		if (step != STEP_DONE)
+			return step;
+		r->status = 200;
+	} else {
 		e = find_ref(b, it);
 		if (!e && it->found) {
 			if (!batch_claim(b, r, CLAIM_CUSTOMER, it->found))
@@ -441,9 +473,6 @@ enum step put_by_ref_decide(struct req *r, struct batch *b)
 		if (!e)
 			e = make_one(r, b, p, 0);
 		r->status = 201;
-	} else {
-		e = update_found(r, b, it);
-		r->status = 200;
 	}
 	if (!e)
 		e = keep_ids(r, b, p, r->status);
@@ -458,6 +487,7 @@ static enum err reply_item(struct req *r, struct batch *b, const struct item *it
 	static const struct asked token = {"token", FORM_TOKEN};
 	const struct written *w = &it->written;
 	struct token_target t = {.type = TOKEN_FIELD, .customer = (uint64_t)w->id, .generation = (uint16_t)w->token_generation};
+	const unsigned state = w->customer.row ? value_state(r, b, &w->customer) : 0; /* a new customer has none */
 	bool comma = false;
 	enum err e;
 
@@ -470,7 +500,7 @@ static enum err reply_item(struct req *r, struct batch *b, const struct item *it
 
 		if (it->changes.list[i].number >= EXTERNAL_REF || !it->changes.list[i].text)
 			continue;
-		value_decide(r, it->changes.subjects[i], &token, 0, &g, &v);
+		value_decide(r, it->changes.subjects[i], &token, state, &g, &v);
 		if (g.form < FORM_TOKEN)
 			continue;
 		t.subject = it->changes.list[i].number;

@@ -121,6 +121,18 @@ static bool want_large(struct batch *b, struct req *r, struct read_plan *p)
 	return reads_pending(b->reads);
 }
 
+static bool all_fit(const struct req *r, struct batch *b, const struct read_plan *p)
+{
+	for (size_t i = 0; i < p->n_given; i++) {
+		const struct unit *u =
+		    p->given[i].form > FORM_TOKEN ? customer_unit(p->customer, r->snapshot->fields[p->given[i].subject].number) : NULL;
+
+		if (u && !value_fits(r, b, p->customer, u))
+			return false;
+	}
+	return true;
+}
+
 enum step read_customer_decide(struct req *r, struct batch *b)
 {
 	struct read_plan *p = r->plan;
@@ -129,6 +141,7 @@ enum step read_customer_decide(struct req *r, struct batch *b)
 	struct audit_entry entry = {.activity = "read", .asked = p->asked.name, .fields = fields, .rules = rules};
 
 	r->err = target_open(b, &p->target, &p->customer);
+	r->about = p->customer;
 	if (!r->err)
 		r->err = decide_fields(r, b, p, &entry, rules);
 	if (r->err)
@@ -138,6 +151,8 @@ enum step read_customer_decide(struct req *r, struct batch *b)
 		if (want_large(b, r, p))
 			return STEP_MORE;
 	}
+	if (!all_fit(r, b, p))
+		return STEP_AGAIN;
 	for (size_t i = 0; i < p->n_given; i++)
 		fields[entry.n_fields++] = (struct audit_field){p->given[i].subject, p->given[i].form};
 	entry.customer = p->customer;

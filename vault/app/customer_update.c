@@ -76,18 +76,6 @@ static enum err check_version(struct req *r, struct batch *b, const struct custo
 	return strcmp(r->if_match, etag) ? req_fail(r, ERR_VERSION, "If-Match") : ERR_OK;
 }
 
-/* The old values of indexed fields, where they are large, are needed to find their index entries. */
-static bool want_old(struct batch *b, struct update_plan *p, const struct customer *c)
-{
-	for (size_t i = 0; i < p->changes.n; i++) {
-		const struct unit *u = customer_unit(c, p->changes.list[i].number);
-
-		if (u)
-			customer_want_value(b, c, u);
-	}
-	return reads_pending(b->reads);
-}
-
 static enum err audit_update(struct req *r, struct batch *b, const struct update_plan *p, const struct customer *c)
 {
 	struct audit_field fields[FIELDS_MAX + 1];
@@ -112,6 +100,7 @@ enum step patch_decide(struct req *r, struct batch *b)
 	if (!target_locked(b, &p->target))
 		return STEP_MORE;
 	r->err = target_open(b, &p->target, &c);
+	r->about = c;
 	if (!r->err)
 		r->err = check_version(r, b, c->row);
 	if (!r->err)
@@ -120,7 +109,7 @@ enum step patch_decide(struct req *r, struct batch *b)
 		return STEP_FAIL;
 	if (!p->large_read) {
 		p->large_read = true;
-		if (want_old(b, p, c))
+		if (changes_want_old(&p->changes, b, c))
 			return STEP_MORE;
 	}
 	state = customer_state_of(c);
@@ -139,8 +128,9 @@ enum step revoke_tokens_decide(struct req *r, struct batch *b)
 	if (!target_locked(b, &p->target))
 		return STEP_MORE;
 	r->err = target_open(b, &p->target, &c);
-	if (!r->err)
-		r->err = may_write_something(r, value_state(r, b, c)); /* whoever may may cut its tokens */
+	r->about = c;
+	if (!r->err && !may_write_some_field(r, value_state(r, b, c))) /* whoever may write some may cut all tokens */
+		r->err = ERR_POLICY_DENIED;
 	if (!r->err) {
 		state = customer_state_of(c);
 		state.token_generation++;
@@ -158,6 +148,7 @@ enum err patch_reply(struct req *r, struct batch *b)
 	static const struct asked token = {"token", FORM_TOKEN};
 	const struct written *w = &p->written;
 	struct token_target t = {.type = TOKEN_FIELD, .customer = (uint64_t)w->id, .generation = (uint16_t)w->token_generation};
+	const unsigned state = value_state(r, b, &w->customer);
 	bool comma = false;
 	enum err e;
 
@@ -168,7 +159,7 @@ enum err patch_reply(struct req *r, struct batch *b)
 		struct policy_verdict v;
 		struct given g;
 
-		value_decide(r, p->changes.subjects[i], &token, 0, &g, &v);
+		value_decide(r, p->changes.subjects[i], &token, state, &g, &v);
 		if (g.form < FORM_TOKEN && p->changes.list[i].text)
 			continue;
 		t.subject = p->changes.list[i].number;

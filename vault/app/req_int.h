@@ -12,6 +12,7 @@
 enum req_state { REQ_HEADERS, REQ_BODY, REQ_PLANNED, REQ_QUEUED, REQ_STORED, REQ_REPLIED, REQ_FAILED, REQ_STATES };
 
 struct batch;
+struct customer;
 struct req;
 
 /* What an operation says after a step. */
@@ -86,6 +87,7 @@ struct req {
 
 	enum err plan_err; /* of a plan made again by an executor */
 	enum err err;
+	const struct customer *about; /* opened in this batch: a refusal's record names it */
 	const char *pointer; /* what the error is about; JSON pointer */
 	const char *allow;
 	bool decided;
@@ -115,6 +117,8 @@ enum err req_query_number(struct req *r, const char *name, int64_t least, int64_
 enum err req_object(struct req *r, const char *const *allowed, const struct node **out) MUST_CHECK;
 /* Binds the request to a snapshot: purpose, identity, audience; then route->plan. */
 enum err req_plan(struct req *r, struct snapshot *s) MUST_CHECK;
+/* What a client is told of e: errors of files, keys and configuration stay in the log. */
+enum err req_public(enum err e);
 /* Fills reply from status, out, headers; or a problem where err is set. */
 void req_compose(struct req *r);
 

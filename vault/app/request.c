@@ -397,11 +397,19 @@ static void compose_headers(struct req *r)
 		add_header(&r->reply, "Retry-After", "600");
 }
 
+enum err req_public(enum err e)
+{
+	if (e == ERR_STREAM_LOST)
+		return ERR_AUDIT;
+	return err_status(e) == 500 ? ERR_INTERNAL : e;
+}
+
 void req_compose(struct req *r)
 {
 	r->reply = (struct req_reply){0};
 	if (!r->err && buf_err(&r->out))
 		r->err = ERR_MEMORY;
+	r->err = req_public(r->err);
 	if (r->err) {
 		buf_fini(&r->out);
 		problem_write(r->err, r->request_id, r->pointer, &r->out);
@@ -426,6 +434,8 @@ void req_end(struct req *r)
 {
 	if (!r)
 		return;
+	if (r->state == REQ_PLANNED) /* cut before it could be submitted: its slot was reserved */
+		queue_unreserve(queue_of(r));
 	if (r->reply.status)
 		metric_request(r->route ? (size_t)(r->route - routes) : route_count(), r->reply.status, clock_mono_us() - r->began_us);
 	follow_end(r->stream);

@@ -12,6 +12,7 @@
 #define TERMS_MAX 8
 #define CANDIDATES_MAX 1000
 #define LIMIT_MAX 200
+#define WEIGHT 4 /* customers that share an index tag, on average */
 #define HOUR_US ((int64_t)3600 * 1000000)
 
 struct term {
@@ -127,6 +128,7 @@ enum err search_plan(struct req *r)
 	enum err e = req_object(r, keys, &root);
 
 	r->plan = p;
+	r->job.weight = WEIGHT;
 	if (e || !p)
 		return e ? e : req_fail(r, ERR_MEMORY, NULL);
 	limit = node_get(root, "limit");
@@ -288,9 +290,24 @@ static bool want_large(struct batch *b, const struct search_plan *p)
 	return reads_pending(b->reads);
 }
 
+static bool all_fit(const struct req *r, struct batch *b, const struct search_plan *p)
+{
+	struct customer *c;
+
+	for (size_t i = 0; i < reads_lookup_rows(b->reads, p->lookup); i++)
+		for (size_t k = 0; k < p->n; k++) {
+			const struct unit *u =
+			    customer_open(b, reads_lookup_row(b->reads, p->lookup, i), &c) ? NULL : customer_unit(c, p->terms[k].number);
+
+			if (u && !value_fits(r, b, c, u))
+				return false;
+		}
+	return true;
+}
+
 static enum err spend(struct req *r, struct batch *b, struct search_plan *p)
 {
-	if (reads_get_search_spent(b->reads, p->identity) >= b->app->config->search_budget)
+	if (reads_get_search_spent(b->reads, p->identity) + writes_search_values(b->writes, p->identity) >= b->app->config->search_budget)
 		return req_fail(r, ERR_BUDGET, NULL);
 	for (size_t i = 0; i < p->n; i++)
 		writes_search_spent(b->writes, p->identity, (int64_t)((uint64_t)p->terms[i].tag ^ (uint64_t)p->terms[i].number << 48), p->hour_us);
@@ -324,6 +341,10 @@ enum step search_decide(struct req *r, struct batch *b)
 			return STEP_FAIL;
 		if (want_large(b, p))
 			return STEP_MORE;
+	}
+	if (!all_fit(r, b, p)) {
+		r->err = ERR_OK;
+		return STEP_AGAIN;
 	}
 	p->n_found = 0;
 	p->next = 0;

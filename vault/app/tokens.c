@@ -175,6 +175,19 @@ static bool want_large(struct batch *b, struct tokens_plan *p)
 	return reads_pending(b->reads);
 }
 
+static bool all_fit(const struct req *r, struct batch *b, const struct tokens_plan *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const struct token_item *it = &p->items[i];
+		const struct unit *u =
+		    it->err || p->to || it->given.form <= FORM_TOKEN ? NULL : customer_unit(it->customer, it->target.subject);
+
+		if (u && !value_fits(r, b, it->customer, u))
+			return false;
+	}
+	return true;
+}
+
 static int by_customer(const void *a, const void *b, void *ctx)
 {
 	const struct token_item *items = ctx;
@@ -186,6 +199,18 @@ static int by_customer(const void *a, const void *b, void *ctx)
 	x = items[i].customer ? items[i].target.customer : 0;
 	y = items[k].customer ? items[k].target.customer : 0;
 	return x != y ? (x > y) - (x < y) : (i > k) - (i < k);
+}
+
+/* A row that did not open weighs more than a token that opened nothing. */
+static enum err why_nowhere(const struct tokens_plan *p, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++) {
+		const enum err e = p->items[p->order[i]].err;
+
+		if (e != ERR_NOT_FOUND && e != ERR_BAD_TOKEN)
+			return e;
+	}
+	return ERR_NOT_FOUND;
 }
 
 /* One record for the run of items of one customer, or of those that led nowhere. */
@@ -206,7 +231,7 @@ static enum err audit_run(struct req *r, struct batch *b, const struct tokens_pl
 
 	if (!fields)
 		return ERR_MEMORY;
-	entry.code = first->customer ? ERR_OK : ERR_NOT_FOUND;
+	entry.code = first->customer ? ERR_OK : why_nowhere(p, from, to);
 	if (first->customer) {
 		entry.row_version = first->customer->row->version;
 		entry.state = (int)value_state(r, b, first->customer);
@@ -253,6 +278,8 @@ enum step detokenize_decide(struct req *r, struct batch *b)
 		if (want_large(b, p))
 			return STEP_MORE;
 	}
+	if (!all_fit(r, b, p))
+		return STEP_AGAIN;
 	qsort_r(p->order, p->n, sizeof *p->order, by_customer, p->items);
 	for (size_t from = 0, to; from < p->n; from = to) {
 		for (to = from + 1; to < p->n && p->items[p->order[to]].customer == p->items[p->order[from]].customer; to++)

@@ -108,33 +108,46 @@ enum err changes_add_ref(struct req *r, struct field_changes *c, const char *ref
 	return ch->text ? ERR_OK : req_fail(r, ERR_MEMORY, NULL);
 }
 
-enum err may_write_something(struct req *r, unsigned state)
+bool changes_want_old(const struct field_changes *c, struct batch *b, const struct customer *customer)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		const struct unit *u = customer_unit(customer, c->list[i].number);
+
+		if (u)
+			customer_want_value(b, customer, u);
+	}
+	return reads_pending(b->reads);
+}
+
+bool may_write_some_field(const struct req *r, unsigned state)
 {
 	struct policy_verdict v;
 
 	for (size_t i = 0; i < r->snapshot->n_fields; i++) {
+		if (r->snapshot->fields[i].record)
+			continue;
 		policy_decide(r->snapshot->policy, &r->who, VERB_WRITE, i, (size_t)r->purpose, state, &v);
-		if (v.form != FORM_DENY && !r->snapshot->fields[i].record)
-			return ERR_OK;
+		if (v.form != FORM_DENY)
+			return true;
 	}
-	return req_fail(r, ERR_POLICY_DENIED, NULL);
+	return false;
 }
 
 enum err changes_allowed(struct req *r, const struct field_changes *c, unsigned state)
 {
 	struct policy_verdict v;
+	bool fields = false;
 
-	if (c->n == 0 || c->list[0].number >= EXTERNAL_REF)
-		return may_write_something(r, state);
 	for (size_t i = 0; i < c->n; i++) {
 		if (c->list[i].number >= EXTERNAL_REF)
 			continue; /* the caller's own */
+		fields = true;
 		policy_decide(r->snapshot->policy, &r->who, VERB_WRITE, c->subjects[i], (size_t)r->purpose, state, &v);
 		if (v.form == FORM_DENY)
 			return req_fail(r, v.restricted ? ERR_RESTRICTED : v.consent_missing ? ERR_NO_CONSENT : ERR_POLICY_DENIED, "/fields/%s",
 			                r->snapshot->fields[c->subjects[i]].name);
 	}
-	return ERR_OK;
+	return fields || may_write_some_field(r, state) ? ERR_OK : req_fail(r, ERR_POLICY_DENIED, NULL);
 }
 
 void value_decide(const struct req *r, uint16_t subject, const struct asked *asked, unsigned state, struct given *out,
@@ -151,6 +164,18 @@ void value_decide(const struct req *r, uint16_t subject, const struct asked *ask
 	out->code = ERR_OK;
 	if (out->form == FORM_DENY)
 		out->code = verdict->consent_missing ? ERR_NO_CONSENT : ERR_POLICY_DENIED;
+}
+
+#define UNFIT_MAX 2
+
+bool value_fits(const struct req *r, struct batch *b, const struct customer *c, const struct unit *u)
+{
+	uint32_t version = 0;
+	size_t len;
+
+	if (u->len || r->job.deferrals >= UNFIT_MAX)
+		return true;
+	return reads_get_large(b->reads, c->row->id, u->number, &version, &len) && version == u->version;
 }
 
 unsigned value_state(const struct req *r, const struct batch *b, const struct customer *c)
@@ -195,7 +220,7 @@ void error_member(struct json *j, enum err e, const char *pointer)
 {
 	json_key(j, "error");
 	json_object(j);
-	json_key_string(j, "code", err_code(e));
+	json_key_string(j, "code", err_code(req_public(e)));
 	if (pointer)
 		json_key_string(j, "pointer", pointer);
 	json_object_end(j);
@@ -229,11 +254,15 @@ void target_want(struct req *r, struct batch *b, struct target *t, bool lock)
 enum err target_open(struct batch *b, const struct target *t, struct customer **out)
 {
 	struct customer_row *row = reads_get(b->reads, t->id);
+	enum err e;
 
 	*out = NULL;
 	if (!row || (t->lock && !row->locked) || (uint16_t)row->token_generation != t->generation)
 		return ERR_NOT_FOUND;
-	return customer_open(b, row, out);
+	e = customer_open(b, row, out);
+	if (e)
+		*out = NULL; /* not to be named: its sref is not known */
+	return e;
 }
 
 bool target_locked(struct batch *b, const struct target *t)

@@ -29,13 +29,15 @@ enum err changes_parse(struct req *r, const struct node *fields, bool removal, c
 /* Adds the external reference of the caller's audience as one more change (the
  * highest number, so it goes last). */
 enum err changes_add_ref(struct req *r, struct field_changes *c, const char *ref, size_t len) MUST_CHECK;
-/* May the caller write each? state: the customer's, 0 for a new one. Without
- * a field among them (a customer with nothing but a reference), it must be one who
- * may write something. ERR_POLICY_DENIED with pointer. */
+/* Asks for the old values that these changes replace, where they are large: their index entries hang on them.
+ * true: something is to be read first. */
+bool changes_want_old(const struct field_changes *c, struct batch *b, const struct customer *customer);
+/* May the caller write each? Without fields: may it write some field? (An external reference is the caller's own.)
+ * state: the customer's, 0 for a new one. ERR_POLICY_DENIED with pointer. */
 enum err changes_allowed(struct req *r, const struct field_changes *c, unsigned state) MUST_CHECK;
 
-/* May the caller write any field for its purpose? ERR_POLICY_DENIED. */
-enum err may_write_something(struct req *r, unsigned state) MUST_CHECK;
+/* May the caller write any field at all for its purpose? */
+bool may_write_some_field(const struct req *r, unsigned state);
 
 /* One field's decision. */
 struct given {
@@ -48,9 +50,13 @@ void value_decide(const struct req *r, uint16_t subject, const struct asked *ask
 /* {"token":..., "form":..., "value":...} of a field that the customer has; the
  * token only where policy lets the caller have one. */
 enum err value_render(struct batch *b, const struct req *r, struct customer *c, const struct given *g, bool with_token, struct buf *out) MUST_CHECK;
+/* After the round that has read large values: false where this one is of another
+ * version than its row, because the customer was written in between. Then answer
+ * STEP_AGAIN. A third time it is no coincidence: true, and the value does not open. */
+bool value_fits(const struct req *r, struct batch *b, const struct customer *c, const struct unit *u);
 /* The state bits of the request's purpose. */
 unsigned value_state(const struct req *r, const struct batch *b, const struct customer *c);
-/* {"error":{"code":...}} or the like: members code and, where given, pointer. */
+/* {"error":{"code":...}} or the like: members code (the public one) and, where given, pointer. */
 void error_member(struct json *j, enum err e, const char *pointer);
 
 /* A path's customer token, decoded (plan) and opened (want): asks the batch for

@@ -118,6 +118,14 @@ void db_array_int8(struct db_array *a, int64_t v)
 	a->n++;
 }
 
+int64_t db_array_int8_at(const struct db_array *a, uint32_t i)
+{
+	struct reader in = reader_of(a->bytes.data, a->bytes.len);
+
+	(void)reader_bytes(&in, ARRAY_HEADER + (size_t)i * 12 + 4);
+	return (int64_t)reader_u64(&in);
+}
+
 void db_array_int4(struct db_array *a, int32_t v)
 {
 	buf_u32(&a->bytes, 4);

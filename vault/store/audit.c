@@ -85,8 +85,10 @@ static enum err find_predecessor(struct db *db, const char *node, unsigned execu
 	const struct db_param p[] = {db_param_text(node), db_param_int4((int32_t)executor, room)};
 	struct db_result *r = NULL;
 	enum err e = db_run(db,
-	                    "SELECT g.stream, g.first_seq + g.count - 1, g.mac FROM audit_stream s JOIN audit_segment g USING (stream) "
-	                    "WHERE s.node = $1::text AND s.executor = $2::int4 ORDER BY g.stream DESC, g.first_seq DESC LIMIT 1",
+	                    /* the streams of one executor are few; segments of others are many */
+	                    "SELECT s.stream, g.first_seq + g.count - 1, g.mac FROM audit_stream s CROSS JOIN LATERAL "
+	                    "(SELECT first_seq, count, mac FROM audit_segment WHERE stream = s.stream ORDER BY first_seq DESC LIMIT 1) g "
+	                    "WHERE s.node = $1::text AND s.executor = $2::int4 ORDER BY s.stream DESC LIMIT 1",
 	                    p, 2, &r);
 	size_t len;
 

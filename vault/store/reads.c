@@ -274,10 +274,11 @@ static void send_sorted(struct reads *r, struct db *db, enum statement statement
 	if (!*sent)
 		return;
 	p = sorted_param(r, l, type);
+	r->failed = r->failed || !p.bytes;
 	db_send(db, statement, &p, 1);
 }
 
-static void send_arrays(struct db *db, enum statement statement, struct db_array *const *columns, size_t n,
+static void send_arrays(struct reads *r, struct db *db, enum statement statement, struct db_array *const *columns, size_t n,
                         const struct db_param *more, bool *sent)
 {
 	struct db_param p[8];
@@ -285,8 +286,11 @@ static void send_arrays(struct db *db, enum statement statement, struct db_array
 	*sent = columns[0]->n > 0;
 	if (!*sent)
 		return;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		p[i] = db_array_param(columns[i]);
+		if (!p[i].bytes) /* it would read as "no rows": a duplicate not seen */
+			r->failed = true;
+	}
 	if (more)
 		p[n++] = *more;
 	db_send(db, statement, p, n);
@@ -309,13 +313,13 @@ void reads_send(struct reads *r, struct db *db)
 	r->sent.record_base = r->record_spans.n - r->records_customer.n;
 	send_sorted(r, db, ST_BUCKETS, &r->buckets, DB_INT4, &r->sent.buckets);
 	p = db_param_time(r->idempotency_not_before, time_room);
-	send_arrays(db, ST_IDEMPOTENCY, idempotency, 1, &p, &r->sent.idempotency);
+	send_arrays(r, db, ST_IDEMPOTENCY, idempotency, 1, &p, &r->sent.idempotency);
 	p = db_param_time(r->spent_hour, time_room);
-	send_arrays(db, ST_SEARCH_SPENT, spent, 1, &p, &r->sent.spent);
+	send_arrays(r, db, ST_SEARCH_SPENT, spent, 1, &p, &r->sent.spent);
 	send_sorted(r, db, ST_CUSTOMERS, &r->ids, DB_INT8, &r->sent.customers);
-	send_arrays(db, ST_LOOKUP, lookups, 5, NULL, &r->sent.lookups);
-	send_arrays(db, ST_LARGE, large, 2, NULL, &r->sent.large);
-	send_arrays(db, ST_RECORDS, records, 4, NULL, &r->sent.records);
+	send_arrays(r, db, ST_LOOKUP, lookups, 5, NULL, &r->sent.lookups);
+	send_arrays(r, db, ST_LARGE, large, 2, NULL, &r->sent.large);
+	send_arrays(r, db, ST_RECORDS, records, 4, NULL, &r->sent.records);
 	r->sent.items = r->items_wanted > 0;
 	if (r->sent.items) {
 		p = db_param_int4((int32_t)r->items_wanted, count_room);
@@ -367,8 +371,8 @@ static struct customer_row *add_row(struct reads *r, const struct db_result *res
 	if (r->map[at] && (r->map[at]->locked || !locked))
 		return r->map[at]; /* read in an earlier round, or by two lookups */
 	row = calloc(1, sizeof *row);
-	keep = list_add(r, &r->rows, sizeof *keep);
-	if (!row || !keep) {
+	keep = row ? list_add(r, &r->rows, sizeof *keep) : NULL;
+	if (!keep) {
 		free(row);
 		r->failed = true;
 		return NULL;

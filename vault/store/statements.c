@@ -46,12 +46,13 @@ const struct db_statement store_statements[] = {
                             "$3::int4[], $4::int4[], $5::bytea[], $6::timestamptz[], $7::bytea[], $8::bytea[]) AS q (a, b, c, d, e, f, g, h)"},
     /* A row that is not there at the version that was locked must abort the transaction: COMMIT is already on its way. */
     [ST_UPDATE_CUSTOMER] = {"update_customer",
-                            "WITH updated AS (UPDATE customer SET version = q.b, dek_generation = q.c, token_generation = q.d, "
-                            "purpose_state = q.e, state_valid_until = q.f, header = q.g, fields = q.h, updated_at = $9::timestamptz "
+                            "WITH done AS (UPDATE customer SET version = q.b, dek_generation = q.c, token_generation = q.d, purpose_state = q.e, "
+                            "state_valid_until = q.f, header = q.g, fields = q.h, updated_at = $9::timestamptz "
                             "FROM unnest($1::int8[], $2::int4[], $3::int4[], $4::int4[], $5::bytea[], $6::timestamptz[], "
                             "$7::bytea[], $8::bytea[]) AS q (a, b, c, d, e, f, g, h) "
                             "WHERE customer.customer_id = q.a AND customer.version = q.b - 1 RETURNING 1) "
-                            "SELECT 1 / (count(*) = cardinality($1::int8[]))::int4 FROM updated"},
+                            /* COMMIT is on its way behind this: only an error stops it. Division by zero: another version. */
+                            "SELECT 1 / (count(*) = cardinality($1::int8[]))::int4 FROM done"},
     [ST_INSERT_KEY] = {"insert_key", "INSERT INTO customer_key (customer_id, dek_generation, epoch, wrapped) "
                                      "SELECT * FROM unnest($1::int8[], $2::int4[], $3::int4[], $4::bytea[])"},
     [ST_INSERT_LARGE] = {"insert_large", "INSERT INTO customer_large (customer_id, subject, version, sealed) "

@@ -180,6 +180,16 @@ void writes_search_spent(struct writes *w, int64_t identity, int64_t value, int6
 	w->search_hour = hour_us;
 }
 
+int64_t writes_search_values(const struct writes *w, int64_t identity)
+{
+	const struct db_array *a = &w->column[SPEND_SEARCH][0];
+	int64_t n = 0;
+
+	for (uint32_t i = 0; i < a->n; i++)
+		n += db_array_int8_at(a, i) == identity;
+	return n;
+}
+
 void writes_mark(const struct writes *w, struct writes_mark *m)
 {
 	size_t i = 0;

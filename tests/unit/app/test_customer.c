@@ -286,6 +286,24 @@ static void an_older_unit_does_not_come_back(void **state)
 	assert_int_equal(open_row(w, &row, &c), ERR_SEAL);
 }
 
+/* Tokens hold 16 bits of it: the generation after the last would be the first again. */
+static void there_is_no_generation_after_the_last(void **state)
+{
+	struct world *w = *state;
+	struct customer_state next;
+	struct written written;
+	struct customer *c;
+	struct stored a;
+
+	store(w, "\"a@example.com\"", &a);
+	assert_int_equal(open_row(w, &a.row, &c), ERR_OK);
+	next = customer_state_of(c);
+	next.token_generation = 65535;
+	assert_int_equal(customer_update(&w->b, &w->s, c, NULL, 0, &next, &written), ERR_OK);
+	next.token_generation = 65536;
+	assert_int_equal(customer_update(&w->b, &w->s, c, NULL, 0, &next, &written), ERR_CONFLICT);
+}
+
 static void a_purpose_state_is_read_for_its_purpose_until_it_expires(void **state)
 {
 	/* purpose 3: consented; purpose 4: objected and restricted */
@@ -328,6 +346,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(every_single_bit_of_a_row_matters, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(truncated_rows_are_refused, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(an_older_unit_does_not_come_back, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(there_is_no_generation_after_the_last, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_purpose_state_is_read_for_its_purpose_until_it_expires, set_up, tear_down),
 	};
 
