@@ -253,8 +253,10 @@ static enum batch_end run_batch(struct batch *b, struct db *db, struct executor_
 		if (*e)
 			break;
 	}
-	if (!*e)
+	if (!*e) {
+		batch_count_strangers(b);
 		*e = decide_all(b, db, jobs, n);
+	}
 	if (!*e)
 		*e = finish(b, db, jobs, n, &sent);
 	if (!*e && b->change) {

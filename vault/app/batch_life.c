@@ -21,6 +21,7 @@ void batch_forget_customers(struct batch *b)
 	arena_fini(&b->arena);
 	seal_forget(b->sealer);
 	b->in_use = NULL;
+	b->strangers = NULL;
 }
 
 void batch_clear(struct batch *b)

@@ -31,36 +31,55 @@ bool batch_claim(struct batch *b, const struct req *r, uint64_t space, int64_t t
 	return true;
 }
 
+struct stranger {
+	struct stranger *next;
+	const struct req *r;
+	struct token_text text;
+};
+
 /* Looks whose it is: another audience's, one of an epoch that was revoked, or nobody's. */
-static enum err count_stranger(struct batch *b, const struct req *r, const struct token_text *text)
+static void count_stranger(struct batch *b, const struct stranger *s)
 {
 	struct token_target target;
 
 	for (size_t i = 0; i < b->snapshot->n_audiences; i++) {
 		const struct audience *a = &b->snapshot->audiences[i];
-		const uint32_t age = (a->token_epoch - text->epoch_symbol) % 32;
+		const uint32_t age = (a->token_epoch - s->text.epoch_symbol) % 32;
 
-		if (age < a->token_epoch && !token_open(b->tokens, a->number, a->token_epoch - age, text, &target)) {
+		if (age < a->token_epoch && !token_open(b->tokens, a->number, a->token_epoch - age, &s->text, &target)) {
 			metric_add(METRIC_TOKEN_FOREIGN, 1);
-			return ERR_NOT_FOUND;
+			return;
 		}
 	}
 	metric_add(METRIC_TOKEN_FORGERIES, 1);
-	if (b->forger != r) /* one line a request: it may hold a thousand */
-		log_event(LOG_WARN, "token_forgery", "identity=%s: a token with a right checksum opens under no audience's key", r->identity);
-	b->forger = r;
-	return ERR_NOT_FOUND;
+	if (b->forger != s->r) /* one line a request: it may hold a thousand */
+		log_event(LOG_WARN, "token_forgery", "identity=%s: a token with a right checksum opens under no audience's key",
+		          s->r->identity);
+	b->forger = s->r;
+}
+
+void batch_count_strangers(struct batch *b)
+{
+	for (const struct stranger *s = b->strangers; s; s = s->next)
+		count_stranger(b, s);
+	b->strangers = NULL;
 }
 
 enum err batch_token(struct batch *b, const struct req *r, const struct token_text *text, struct token_target *out)
 {
 	const struct audience *a = r->audience;
+	struct stranger *s;
 
 	if (!a)
 		return ERR_NOT_FOUND;
 	if (a->token_epoch % 32 == text->epoch_symbol && !token_open(b->tokens, a->number, a->token_epoch, text, out))
 		return ERR_OK;
-	return count_stranger(b, r, text);
+	s = arena_alloc(&b->arena, sizeof *s);
+	if (s) {
+		*s = (struct stranger){b->strangers, r, *text};
+		b->strangers = s;
+	}
+	return ERR_NOT_FOUND;
 }
 
 enum err batch_write_token(struct batch *b, const struct audience *a, const struct token_target *target, struct buf *out)
