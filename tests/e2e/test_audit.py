@@ -1,9 +1,9 @@
 """Reading the audit log: pages, filters, one record, streams; who may, and what that leaves behind."""
 
+import http.client
 import json
-import select
-import ssl
 import socket
+import ssl
 import time
 import unittest
 import urllib.parse
@@ -47,6 +47,7 @@ class Follower:
         self.status = int(head.split()[1])
         self.head = head.decode()
         self.body = b""
+        self.lines = []
         self.over = False
 
     def _more(self):
@@ -73,14 +74,15 @@ class Follower:
         deadline = time.monotonic() + seconds * vault.SLOW
         while True:
             self._chunks()
-            lines = [json.loads(line) for line in self.body.decode().split("\n")[:-1] if line]
-            if until(lines) or self.over:
-                return lines
+            *whole, self.body = self.body.split(b"\n")
+            self.lines += [json.loads(line) for line in whole if line]
+            if until(self.lines) or self.over:
+                return self.lines
             self.sock.settimeout(max(0.01, deadline - time.monotonic()))
             try:
                 self._more()
             except (TimeoutError, socket.timeout):
-                raise AssertionError(f"not in time; got {len(lines)} lines: {lines[-3:]}") from None
+                raise AssertionError(f"not in time; got {len(self.lines)} lines: {self.lines[-3:]}") from None
             except (EOFError, ssl.SSLError, ConnectionError):
                 self.over = True
 
@@ -245,6 +247,28 @@ class Filters(Base):
             self.refused(compliance.get(query(customer=other)), 404, "not_found")  # another audience's token
         finally:
             self.ok(admin.post("/v1/policies:activate", {"text": before}))
+
+
+class Handshakes(Base):
+    def recorded(self):
+        reply = self.ok(self.client("security").get(query(activity="handshake", limit=500)))
+        return [r for r in reply["data"] if r["object"] == "unknown_ca"]
+
+    def refuse(self):
+        c = VAULT.client("foreign")
+        self.addCleanup(c.close)
+        with self.assertRaises((OSError, http.client.HTTPException)):
+            c.get("/v1/whoami")
+
+    def test_refused_handshakes_are_counted_into_one_record_each_ten_seconds(self):
+        self.refuse()
+        first = vault.wait_until(self.recorded, 5, "the first refusal is recorded")
+        self.assertEqual([(r["actor"], r["outcome"], r["operation"], r["count"]) for r in first], [("unknown", "failure", "tls.handshake", 1)])
+        for _ in range(5):
+            self.refuse()
+        self.assertEqual(len(self.recorded()), 1)
+        later = vault.wait_until(lambda: len(self.recorded()) == 2 and self.recorded(), 15, "the others are recorded together")
+        self.assertEqual(later[0]["count"], 5)
 
 
 class Streams(Base):

@@ -1,6 +1,6 @@
 """Configuration by API: who may do what, what binds when, what is refused, and what is recorded of it."""
 
-import time
+import threading
 import unittest
 
 import vault
@@ -281,6 +281,39 @@ class TwoNodes(Base):
                 self.refused(there.get("/v1/fields"), 403, "identity_frozen")
                 self.ok(security.post("/v1/identities:thaw", {"identity": IDENTITY + "loyalty"}))
                 self.ok(there.get("/v1/fields"))
+
+    def test_a_field_declared_on_one_node_can_be_used_on_the_other_at_once(self):
+        with vault.Vault("second", cluster=VAULT.cluster, certs=VAULT.certs, keys=VAULT.keys) as other:
+            there = other.client("crm-core", purpose="onboarding")
+            self.addCleanup(there.close)
+            for i in range(3):
+                self.ok(self.client("admin").put(f"/v1/fields/shared_{i}", {"type": "text", "class": "contact"}), 201)
+                self.ok(there.post("/v1/customers", {"fields": {f"shared_{i}": "x"}}), 201)
+
+    def test_changes_on_two_nodes_at_once_come_one_after_the_other(self):
+        with vault.Vault("second", cluster=VAULT.cluster, certs=VAULT.certs, keys=VAULT.keys) as other:
+            replies = []
+
+            def change(node, mine):
+                admin = node.client("admin")
+                try:
+                    for i in range(8):
+                        replies.append(admin.put("/v1/fields/contested", {"type": "text", "class": "contact", "max_length": 10 + i}))
+                        replies.append(admin.put(f"/v1/fields/{mine}_{i}", {"type": "text", "class": "contact"}))
+                finally:
+                    admin.close()
+
+            threads = [threading.Thread(target=change, args=a) for a in ((VAULT, "here"), (other, "there"))]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            made = [self.ok(r, r.status) for r in replies]
+            self.assertEqual({r.status for r in replies}, {200, 201})
+            self.assertEqual(sorted(m["version"] for m in made if m["name"] == "contested"), list(range(1, 17)))
+            numbers = [f["number"] for f in self.ok(self.client("admin").get("/v1/fields"))["data"]]
+            self.assertEqual(len(numbers), len(set(numbers)))
+            self.assertEqual(numbers, list(range(1, len(numbers) + 1)))
 
 
 if __name__ == "__main__":

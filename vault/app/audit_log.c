@@ -330,7 +330,7 @@ static bool read_id(const char *text, int64_t *stream, int64_t *seq)
 enum step audit_get_decide(struct req *r, struct batch *b)
 {
 	const struct audit_entry entry = {.activity = "audit_read", .object = r->params[0], .count = 1, .state = -1};
-	int64_t stream, seq, at;
+	int64_t stream = 0, seq = 0, at;
 	struct db_result *rows = NULL;
 	const char *record;
 	size_t len;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "store/audit_query.h"
+#include "vault/app/positions.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,18 +17,6 @@
 #define REST_US 20000                 /* between two looks, however busy this node is */
 #define ANSWER_US 10000000            /* the database must answer within this time */
 #define RETRY_US 1000000
-
-struct position {
-	int64_t stream, next_seq;
-	int64_t next_batch; /* as it was when all up to next_seq had been read; LOOK_AGAIN: more is there */
-	unsigned segments;  /* read in this look */
-};
-#define LOOK_AGAIN (-1)
-
-struct positions {
-	struct position *list; /* ascending by stream */
-	size_t n;
-};
 
 struct follower {
 	struct follow *follow;
@@ -152,59 +141,6 @@ static void recheck(struct follow *f, const struct snapshot *s)
 	pthread_mutex_unlock(&f->lock);
 }
 
-/* ---- positions ---- */
-
-static struct position *find_position(const struct positions *p, int64_t stream)
-{
-	size_t low = 0, high = p->n;
-
-	while (low < high) {
-		const size_t middle = low + (high - low) / 2;
-
-		if (p->list[middle].stream < stream)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < p->n && p->list[low].stream == stream ? &p->list[low] : NULL;
-}
-
-static enum err load_ends(struct db *db, struct positions *out)
-{
-	struct db_result *r = NULL;
-	enum err e = audit_query_ends(db, &r);
-
-	if (!e && !(out->list = calloc(db_rows(r) + 1, sizeof *out->list)))
-		e = ERR_MEMORY;
-	for (size_t i = 0; !e && i < db_rows(r); i++)
-		out->list[out->n++] = (struct position){db_int8(r, i, 0), db_int8(r, i, 1), LOOK_AGAIN, 0};
-	db_result_free(r);
-	return e;
-}
-
-/* Streams as they are now, each at the place that is known; new ones at their
- * beginning. changed gets those that have moved. */
-static enum err merge(struct follow *f, const struct db_result *r, struct db_array *streams, struct db_array *seqs,
-                      struct positions *next)
-{
-	next->list = calloc(db_rows(r) + 1, sizeof *next->list);
-	if (!next->list)
-		return ERR_MEMORY;
-	for (size_t i = 0; i < db_rows(r) && !db_null(r, i, 0); i++) {
-		struct position p = {db_int8(r, i, 0), 1, db_int8(r, i, 1), 0};
-		const struct position *old = find_position(&f->at, p.stream);
-
-		if (old)
-			p.next_seq = old->next_seq;
-		if (!old || old->next_batch != p.next_batch) {
-			db_array_int8(streams, p.stream);
-			db_array_int8(seqs, p.next_seq);
-		}
-		next->list[next->n++] = p;
-	}
-	return ERR_OK;
-}
-
 /* ---- a look at the database; on the thread, without the lock ---- */
 
 /* *more: a stream has further segments. */
@@ -212,7 +148,7 @@ static void deliver(struct follow *f, const struct db_result *r, struct position
 {
 	pthread_mutex_lock(&f->lock);
 	for (size_t i = 0; i < db_rows(r); i++) {
-		struct position *at = find_position(p, db_int8(r, i, 0));
+		struct position *at = positions_find(p, db_int8(r, i, 0));
 		struct audit_walk w = audit_walk_of(r, i);
 		const char *record;
 		size_t len;
@@ -268,7 +204,7 @@ static enum err look(struct follow *f, bool *more)
 	if (!e)
 		e = adopt_revision(f, db_int8(r, 0, 2));
 	if (!e)
-		e = merge(f, r, &streams, &seqs, &next);
+		e = positions_merge(&f->at, r, &streams, &seqs, &next);
 	db_result_free(r);
 	r = NULL;
 	if (!e && streams.n)
@@ -454,7 +390,7 @@ enum err follow_begin(struct req *r, struct db *db, const struct audit_filter *f
 	known = f->known;
 	pthread_mutex_unlock(&f->lock);
 	if (!known)
-		e = load_ends(db, &first);
+		e = positions_load(db, &first);
 	if (!e)
 		e = begin(r, f, &first, filter);
 	free(first.list);

@@ -1,0 +1,227 @@
+"""/openapi.json against the vault itself: every route's reply fits the schema that describes it, and so do the examples."""
+
+import json
+import re
+import unittest
+
+import audit_log
+import vault
+
+IDENTITY = "spiffe://crm.example/svc/"
+V = None
+
+
+def setUpModule():
+    global V
+    V = vault.Vault()
+    V.start()
+
+
+def tearDownModule():
+    V.close()
+
+
+class Description:
+    """As much of JSON Schema as /openapi.json uses. A word that it does not know is an error, so nothing is left unchecked."""
+
+    KNOWN = {"$ref", "type", "properties", "required", "additionalProperties", "items", "enum", "pattern", "oneOf", "description", "format",
+             "minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "minProperties", "maxProperties", "default"}
+    TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None)}
+
+    def __init__(self, document):
+        self.document = document
+
+    def resolve(self, node):
+        while "$ref" in node:
+            found = self.document
+            for part in node["$ref"].removeprefix("#/").split("/"):
+                found = found[part]
+            node = found
+        return node
+
+    def is_type(self, value, name):
+        if name == "integer":
+            return isinstance(value, int) and not isinstance(value, bool)
+        return isinstance(value, self.TYPES[name])
+
+    def faults(self, schema, value, where="$"):
+        schema = self.resolve(schema)
+        unknown = set(schema) - self.KNOWN
+        assert not unknown, f"{where}: {unknown}"
+        types = schema.get("type", [])
+        types = [types] if isinstance(types, str) else types
+        if types and not any(self.is_type(value, t) for t in types):
+            return [f"{where}: {value!r:.80} is no {types}"]
+        out = []
+        if "enum" in schema and value not in schema["enum"]:
+            out.append(f"{where}: {value!r} is none of {schema['enum']}")
+        if "oneOf" in schema and sum(not self.faults(s, value, where) for s in schema["oneOf"]) != 1:
+            out.append(f"{where}: {value!r:.80} fits not exactly one")
+        if isinstance(value, str):
+            if "pattern" in schema and not re.search(schema["pattern"], value):
+                out.append(f"{where}: {value!r} is not like {schema['pattern']}")
+            if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)):
+                out.append(f"{where}: the length of {value!r}")
+            if schema.get("format") == "date-time" and not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", value):
+                out.append(f"{where}: {value!r} is no time")
+        if isinstance(value, int) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
+            out.append(f"{where}: {value} is out of range")
+        if isinstance(value, list):
+            if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
+                out.append(f"{where}: {len(value)} items")
+            for i, item in enumerate(value):
+                out += self.faults(schema.get("items", {}), item, f"{where}[{i}]")
+        if isinstance(value, dict):
+            out += self.object_faults(schema, value, where)
+        return out
+
+    def object_faults(self, schema, value, where):
+        out = [f"{where}: {name} is missing" for name in schema.get("required", []) if name not in value]
+        if not schema.get("minProperties", 0) <= len(value) <= schema.get("maxProperties", len(value)):
+            out.append(f"{where}: {len(value)} members")
+        more = schema.get("additionalProperties", True)
+        for name, member in value.items():
+            if name in schema.get("properties", {}):
+                out += self.faults(schema["properties"][name], member, f"{where}.{name}")
+            elif more is False:
+                out.append(f"{where}: {name} is not described")
+            elif isinstance(more, dict):
+                out += self.faults(more, member, f"{where}.{name}")
+        return out
+
+
+class OpenApi(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        client = V.client("stranger")
+        reply = client.get("/openapi.json")
+        client.close()
+        assert reply.status == 200, reply
+        cls.document = reply.json
+        cls.description = Description(cls.document)
+        cls.called = set()
+
+    def operation(self, name):
+        for path, methods in self.document["paths"].items():
+            for method, operation in methods.items():
+                if operation["operationId"] == name:
+                    return path, method.upper(), operation
+        raise AssertionError(name + " is not described")
+
+    def call(self, certificate, operation, status=200, body=None, purpose=None, query="", headers=None, **parts):
+        """Calls a route and holds question and answer against their description."""
+        path, method, described = self.operation(operation)
+        for name, value in parts.items():
+            path = path.replace("{%s}" % name, value)
+        client = V.client(certificate, purpose=purpose)
+        try:
+            reply = client.request(method, path + query, json=body, headers=headers)
+        finally:
+            client.close()
+        self.assertEqual(reply.status, status, reply)
+        if body is not None and status < 400:
+            self.assertEqual(self.description.faults(described["requestBody"]["content"]["application/json"]["schema"], body), [], operation)
+        answer = self.description.resolve(described["responses"][str(status)])
+        media = reply.headers["Content-Type"].partition(";")[0]
+        self.assertEqual(self.description.faults(answer["content"][media]["schema"], reply.json), [], operation)
+        if status < 300:
+            self.assertEqual("Audit-Record" in answer.get("headers", {}), "Audit-Record" in reply.headers, operation)
+            self.assertEqual("ETag" in answer.get("headers", {}), "ETag" in reply.headers, operation)
+            self.called.add(operation)
+        return reply
+
+    def test_every_route_answers_as_described(self):
+        call = self.call
+        fields = {"name": "张伟", "email": "open@example.com", "phone": "+8613812345678", "address": {"city": "杭州市"}, "tags": ["a", "b"],
+                  "preferences": {"x": [1, None]}}
+        made = call("crm-core", "customer.create", 201, {"fields": fields, "external_ref": "o-1", "source": "web"}, "onboarding")
+        customer = made.json["customer"]
+        call("crm-core", "customer.create", 422, {"fields": {"email": "nonsense"}}, "onboarding")
+        items = [{"fields": {"email": "b@example.com"}}, {"fields": {"email": "nonsense"}}]
+        call("crm-core", "customer.create_batch", 200, {"mode": "partial", "items": items}, "onboarding")
+        call("crm-core", "customer.create_batch", 200, {"items": items[:1]}, "onboarding")
+        call("crm-core", "customer.put_by_ref", 200, {"external_ref": "o-1", "fields": {"gender": "female"}}, "onboarding")
+        call("crm-core", "customer.put_by_ref", 201, {"external_ref": "o-2", "fields": {"gender": "male"}}, "onboarding")
+        found = call("service-desk", "customer.search", 200, {"where": {"email": "open@example.com"}, "limit": 5}, "support")
+        seen = found.json["data"][0]["customer"]
+        call("service-desk", "customer.read", 200, purpose="support", customer=seen, query="?fields=email,phone,bank_card,wechat,address&form=best")
+        read = call("crm-core", "customer.read", 200, purpose="onboarding", customer=customer)
+        call("crm-core", "customer.update", 428, {"fields": {"wechat": "wx"}}, "onboarding", customer=customer)
+        call("crm-core", "customer.update", 200, {"fields": {"wechat": "wx", "gender": None}}, "onboarding", customer=customer,
+             headers={"If-Match": read.headers["ETag"]})
+        made = call("crm-core", "record.create", 201, {"data": {"order_no": "A-1"}}, "onboarding", customer=customer, kind="order")
+        call("crm-core", "record.list", 200, purpose="onboarding", customer=customer, kind="order")
+        call("service-desk", "record.list", 200, purpose="support", customer=seen, kind="order", query="?limit=1")
+        call("crm-core", "record.delete", 200, purpose="onboarding", customer=customer, kind="order", record=made.json["record"])
+        tokens = [f["token"] for f in read.json["fields"].values()]
+        call("crm-core", "token.detokenize", 200, {"tokens": tokens + [customer], "form": "token"}, "onboarding")
+        call("crm-core", "token.translate", 200, {"tokens": tokens, "audience": "campaigns"}, "onboarding")
+        call("crm-core", "customer.revoke_tokens", 200, purpose="onboarding", customer=customer)
+        call("service-desk", "customer.read", 404, purpose="support", customer=customer)
+        self.administration()
+        self.log()
+        described = {o["operationId"] for methods in self.document["paths"].values() for o in methods.values()}
+        self.assertEqual(described - self.called, {"openapi"})
+
+    def administration(self):
+        call = self.call
+        call("service-desk", "caller.whoami")
+        call("stranger", "caller.whoami")
+        identity = IDENTITY + "surveys"
+        call("security", "identity.freeze", 200, {"identity": identity, "reason": "test"})
+        call("security", "identity.list")
+        call("security", "identity.freeze", 409, {"identity": IDENTITY + "security", "reason": "test"})
+        call("security", "identity.thaw", 200, {"identity": identity})
+        call("admin", "certificate.reload")
+        call("admin", "audience.revoke", audience="campaigns")
+        for name in ("field", "purpose"):
+            call("crm-core", name + ".list")
+        call("crm-core", "field.read", name="email")
+        call("crm-core", "purpose.read", name="support")
+        mask = [{"name": "keep", "kind": "keep", "keep": [1, 1]}]
+        call("admin", "field.put", 201, {"type": "text", "class": "contact", "index": True, "masks": mask, "retention_days": None}, name="described")
+        call("admin", "field.put", 200, {"type": "text", "class": "contact", "index": True, "masks": mask, "max_length": 7}, name="described")
+        call("admin", "field.put", 409, {"type": "url", "class": "contact"}, name="described")
+        call("admin", "field.put", 422, {"type": "phone", "class": "contact"}, name="phone")
+        call("admin", "field.put", 422, {"type": "address", "class": "contact"}, name="address")
+        for status in (201, 200):
+            call("admin", "purpose.put", status, {"title": "Described", "legal_basis": "contract"}, name="described")
+        text = call("admin", "policy.read").json["active"]["text"]
+        call("admin", "policy.check", 200, {"text": text})
+        call("admin", "policy.check", 200, {"text": "alow"})
+        call("admin", "policy.check", 200, {"text": text, "tests": (vault.ROOT / "policy/rules/crm.tests").read_text()})
+        call("admin", "policy.activate", 422, {"text": "alow"})
+        call("admin", "policy.activate", 200, {"text": text + "\n# again\n"})
+        for who in ("campaigns", "nobody"):
+            call("admin", "policy.explain", 200, {"identity": IDENTITY + who, "purpose": "marketing", "field": "email", "state": ["consented"]})
+
+    def log(self):
+        page = self.call("security", "audit.list", query="?limit=500")
+        self.assertTrue({"read", "create", "update", "delete", "search", "translate", "revoke", "manage", "stream"}
+                        <= {r["activity"] for r in page.json["data"]})
+        self.call("security", "audit.list", query="?limit=1")
+        self.call("security", "audit.list", 400, query="?limit=0")
+        self.call("security", "audit.read", id=audit_log.ids_of(page.headers["Audit-Record"])[0])
+        self.call("admin", "audit.list", 403)
+
+    def test_every_example_fits_its_schema(self):
+        def look(node, where):
+            if isinstance(node, list):
+                for i, item in enumerate(node):
+                    look(item, f"{where}[{i}]")
+            elif isinstance(node, dict):
+                if "schema" in node and "example" in node:
+                    example = node["example"]
+                    if where.endswith("x-ndjson"):
+                        example = json.loads(example)
+                    self.assertEqual(self.description.faults(node["schema"], example), [], where)
+                for name, item in node.items():
+                    if name != "example":
+                        look(item, where + "/" + name)
+        look(self.document, "")
+
+
+if __name__ == "__main__":
+    vault.main()
