@@ -108,7 +108,7 @@ static void put_first_half(struct json *j, const struct req *r, const struct bat
 		json_key_int(j, "count", e->count);
 	if (e->n_fields)
 		put_given(j, r->snapshot, e);
-	snprintf(id, sizeof id, "%lld-%lld", (long long)b->stream.stream, (long long)(b->stream.next_seq + b->segment.count));
+	snprintf(id, sizeof id, "%lld-%lld", (long long)b->stream.stream, (long long)b->stream.next_seq + b->segment.count);
 	json_key_string(j, "id", id);
 	if (e->kind)
 		json_key_int(j, "kind", e->kind);

@@ -283,7 +283,7 @@ static enum err read_inquiry(struct req *r, struct inquiry *q)
 	if (q->field && node_get(root, "verb"))
 		verb = manage_text(r, root, "verb", NAME_MAX_LEN);
 	if (!q->field || !verb)
-		return r->err;
+		return r->err ? r->err : ERR_MALFORMED;
 	if (!verb_of(verb, &q->verb))
 		return req_fail(r, ERR_MALFORMED, "/verb");
 	return read_state(r, node_get(root, "state"), &q->state);
@@ -296,7 +296,7 @@ enum step policy_explain_decide(struct req *r, struct batch *b)
 	int subject, purpose;
 
 	(void)b;
-	if (manage_either(r, RIGHT_MANAGE_POLICY, RIGHT_READ_AUDIT) || read_inquiry(r, &q))
+	if (manage_either(r, RIGHT_MANAGE_POLICY, RIGHT_READ_AUDIT) || read_inquiry(r, &q) || !q.field)
 		return STEP_FAIL;
 	subject = subject_of(s, q.field);
 	if (subject < 0)
