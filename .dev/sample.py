@@ -270,7 +270,7 @@ def load(args):
 
 def curl(args, name, purpose, path, body=None):
     certs = args.certs
-    line = "curl --cacert %s/ca.pem --cert %s/%s.pem --key %s/%s.key -H 'X-Purpose: %s'" % (certs, certs, name, certs, name, purpose)
+    line = "curl -w '\\n' --cacert %s/ca.pem --cert %s/%s.pem --key %s/%s.key -H 'X-Purpose: %s'" % (certs, certs, name, certs, name, purpose)
     if body is not None:
         line += " -H 'Content-Type: application/json' -d '%s'" % json.dumps(body)
     return line + " '%s%s'" % (args.url, path)

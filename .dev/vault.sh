@@ -25,12 +25,20 @@ port=${VAULT_LISTEN_PORT:-8443}
 operations=${VAULT_OPERATIONS_PORT:-9443}
 pid=
 
+# HashiCorp Vault's own variables, which many developers have set: vaultd refuses VAULT_* keys that it does not know.
+for name in VAULT_ADDR VAULT_TOKEN VAULT_NAMESPACE VAULT_CACERT VAULT_SKIP_VERIFY VAULT_FORMAT; do
+	[ -z "${!name+x}" ] || echo "vault: $name is another program's and left out" >&2
+	unset "$name"
+done
+
 running() { # sets pid
 	[ -s "$state/vaultd.pid" ] || return 1
 	pid=$(cat "$state/vaultd.pid")
 	# The number may have gone to another program since.
 	[[ $(readlink "/proc/$pid/exe" 2>/dev/null || true) == "$PWD/$vaultd"* ]]
 }
+
+ready() { curl -fs -o /dev/null --max-time 2 "http://127.0.0.1:$operations/readyz"; }
 
 port_is_busy() { (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; }
 
@@ -42,6 +50,7 @@ check_ports() {
 }
 
 build() {
+	[ -x "$vaultd" ] || echo 'vault: building, which takes a minute or two the first time'
 	# Without what an outer make hands on: this is a make of its own.
 	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u VARIANT make -s -j"$(nproc)" all >"$state/build.log" 2>&1 || { tail -30 "$state/build.log" >&2; die "the build failed; all of its output is in $state/build.log"; }
 }
@@ -96,7 +105,7 @@ launch() {
 	pid=$!
 	echo "$pid" >"$state/vaultd.pid"
 	local deadline=$((SECONDS + 30))
-	until curl -fs -o /dev/null --max-time 2 "http://127.0.0.1:$operations/readyz"; do
+	until ready; do
 		if ! kill -0 "$pid" 2>/dev/null; then
 			tail -20 "$log" >&2
 			die "vaultd ended at once; that was the end of $log"
@@ -172,7 +181,15 @@ run)
 	;;
 up)
 	if running; then
-		curl -fs -o /dev/null --max-time 2 "http://127.0.0.1:$operations/readyz" || die "it runs (process $pid) but is not ready; see $log"
+		if ! ready && [ -z "${VAULT_DATABASE_URL:-}" ] && [ -d "$pg" ] && ! .dev/cluster.sh status "$pg"; then
+			echo 'vault: its PostgreSQL is gone; starting it again'
+			.dev/cluster.sh start "$pg"
+			for _ in $(seq 100); do
+				! ready || break
+				sleep 0.1
+			done
+		fi
+		ready || die "it runs (process $pid) but is not ready; see $log and http://127.0.0.1:$operations/readyz"
 		echo "vault: up already (process $pid)"
 		exit 0
 	fi

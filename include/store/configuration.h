@@ -12,7 +12,8 @@ enum err configuration_purposes(struct db *db, struct db_result **out) MUST_CHEC
 enum err configuration_audiences(struct db *db, struct db_result **out) MUST_CHECK; /* number, name, token_epoch */
 enum err configuration_policy(struct db *db, struct db_result **out) MUST_CHECK;    /* version, hash, text, activated_at, activated_by; newest */
 enum err configuration_frozen(struct db *db, struct db_result **out) MUST_CHECK;    /* identity */
-/* Gives each name a number and token epoch 1, where it has none. */
+/* Gives the name a number and token epoch 1, where it has none. Where another took the
+ * number meanwhile it does nothing: read the audiences again, and try again. */
 enum err configuration_add_audience(struct db *db, const char *name) MUST_CHECK;
 /* Adds one to the revision, in the transaction under way. */
 enum err configuration_bump(struct db *db) MUST_CHECK;

@@ -73,16 +73,17 @@ static enum err start_executors(struct app *app)
 
 static enum err name_routes(void)
 {
-	const char **names = calloc(route_count() + 1, sizeof *names); /* kept for the life of the process */
-	enum err e;
+	static const char **names; /* for the life of the process, however often an app is started in it */
 
+	if (names)
+		return ERR_OK;
+	names = calloc(route_count() + 1, sizeof *names);
 	if (!names)
 		return ERR_MEMORY;
 	for (size_t i = 0; i < route_count(); i++)
 		names[i] = routes[i].operation;
 	names[route_count()] = "none";
-	e = metrics_routes(names, route_count() + 1);
-	return e;
+	return metrics_routes(names, route_count() + 1);
 }
 
 enum err app_start(const struct config *config, struct app **out, struct buf *why)

@@ -13,6 +13,7 @@
 
 struct claim;
 struct customer;
+struct stranger;
 
 struct batch {
 	struct app *app;
@@ -33,6 +34,7 @@ struct batch {
 	struct buf scratch; /* a value on its way into a reply; wiped after each use */
 	struct arena arena; /* opened rows; wiped at the end of the batch */
 	int64_t now_us;     /* one time for the whole batch */
+	struct stranger *strangers; /* tokens that did not open; in the arena */
 	/* who writes what in this batch */
 	struct claim *claims;
 	size_t n_claims, claims_cap;
@@ -49,8 +51,11 @@ struct batch {
 bool batch_claim(struct batch *b, const struct req *r, uint64_t space, int64_t thing);
 
 /* Opens a token of the caller's audience. The result is ERR_NOT_FOUND alike for
- * a forgery and a token of another audience; each is counted. */
+ * a forgery and a token of another audience. */
 enum err batch_token(struct batch *b, const struct req *r, const struct token_text *text, struct token_target *out);
+/* Counts forgeries and foreign tokens, once the batch knows that its configuration
+ * is the one in force: another node may have made an audience meanwhile. */
+void batch_count_strangers(struct batch *b);
 /* Writes a token of an audience as a JSON string. */
 enum err batch_write_token(struct batch *b, const struct audience *a, const struct token_target *target, struct buf *out) MUST_CHECK;
 /* A customer's token likewise. */

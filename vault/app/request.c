@@ -123,7 +123,10 @@ static enum err take_trace(struct req *r, const struct req_head *h)
 
 	if (!value)
 		return ERR_OK;
-	if (strlen(value) < 55 || strspn(value, "0123456789abcdef-") != strlen(value) || value[2] != '-' || value[35] != '-')
+	for (size_t i = 0; i < 55; i++) /* a later version may have more */
+		if (i == 2 || i == 35 || i == 52 ? value[i] != '-' : !value[i] || !strchr("0123456789abcdef", value[i]))
+			return req_fail(r, ERR_BAD_HEADER, "traceparent");
+	if (strspn(value + 3, "0") >= 32) /* "no trace" */
 		return req_fail(r, ERR_BAD_HEADER, "traceparent");
 	memcpy(r->trace_id, value + 3, 32);
 	r->trace_id[32] = 0;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ADD_ATTEMPTS 100
+
 struct snapshot *snapshot_take(struct snapshot *s)
 {
 	atomic_fetch_add_explicit(&s->references, 1, memory_order_relaxed);
@@ -238,15 +240,20 @@ static enum err load_audiences(struct snapshot *s, struct db *db)
 {
 	const size_t n = policy_audiences(s->policy);
 	enum err e = read_audiences(s, db);
-	bool added = false;
 
-	for (size_t i = 0; !e && i < n; i++)
-		if (snapshot_audience(s, policy_audience_name(s->policy, i)) < 0) {
-			e = configuration_add_audience(db, policy_audience_name(s->policy, i));
-			added = true;
-		}
-	if (!e && added)
+	/* Others add theirs at the same time, and may take the number that we meant: then once more. */
+	for (int attempt = 0; !e && attempt < ADD_ATTEMPTS; attempt++) {
+		bool added = false;
+
+		for (size_t i = 0; !e && i < n; i++)
+			if (snapshot_audience(s, policy_audience_name(s->policy, i)) < 0) {
+				e = configuration_add_audience(db, policy_audience_name(s->policy, i));
+				added = true;
+			}
+		if (e || !added)
+			break;
 		e = read_audiences(s, db);
+	}
 	s->policy_audience = calloc(n + 1, sizeof *s->policy_audience);
 	if (!s->policy_audience)
 		return ERR_MEMORY;

@@ -1,9 +1,7 @@
 /* connection.c: libpq in pipeline mode, with deadlines. */
-#include "db/connection.h"
+#include "vault/db/connection_int.h"
 
 #include "base/clock.h"
-
-#include <libpq-fe.h>
 
 #include <assert.h>
 #include <errno.h>
@@ -13,17 +11,6 @@
 #include <string.h>
 
 #define PARAMS_MAX 16
-#define OPEN_TIMEOUT_US 5000000
-
-struct db {
-	PGconn *conn;
-	const struct db_statement *list;
-	enum db_cause cause;
-	int64_t deadline_us; /* monotonic; INT64_MAX: none */
-	unsigned unread;     /* statements whose result was not taken yet */
-	bool sync_due;       /* a sync point was sent and not taken yet */
-	char error[256];
-};
 
 enum db_cause db_cause(const struct db *db)
 {
@@ -63,7 +50,7 @@ static void keep_error(struct db *db, const char *text)
 	db->error[len] = 0;
 }
 
-static enum err fail(struct db *db, enum db_cause cause, const char *text)
+enum err db_fail(struct db *db, enum db_cause cause, const char *text)
 {
 	if (db->cause == DB_FINE) {
 		db->cause = cause;
@@ -72,9 +59,9 @@ static enum err fail(struct db *db, enum db_cause cause, const char *text)
 	return err_of_cause(db->cause);
 }
 
-static enum err fail_lost(struct db *db)
+enum err db_fail_lost(struct db *db)
 {
-	return fail(db, DB_LOST, PQerrorMessage(db->conn));
+	return db_fail(db, DB_LOST, PQerrorMessage(db->conn));
 }
 
 /* Waits until the socket can be read (and written, if asked). */
@@ -85,19 +72,19 @@ static enum err wait_socket(struct db *db, short events)
 	int n;
 
 	if (p.fd < 0)
-		return fail_lost(db);
+		return db_fail_lost(db);
 	do {
 		if (db->deadline_us != INT64_MAX) {
 			left_ms = (db->deadline_us - clock_mono_us()) / 1000 + 1;
 			if (left_ms <= 0)
-				return fail(db, DB_LOST, "the database did not answer in time");
+				return db_fail(db, DB_LOST, "the database did not answer in time");
 		}
 		n = poll(&p, 1, left_ms > 60000 ? 60000 : (int)left_ms);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return fail(db, DB_LOST, strerror(errno));
+		return db_fail(db, DB_LOST, strerror(errno));
 	if ((p.revents & (POLLIN | POLLERR | POLLHUP)) && !PQconsumeInput(db->conn))
-		return fail_lost(db);
+		return db_fail_lost(db);
 	return ERR_OK;
 }
 
@@ -111,7 +98,7 @@ static enum err flush(struct db *db)
 		if (e)
 			return e;
 	}
-	return left < 0 ? fail_lost(db) : ERR_OK;
+	return left < 0 ? db_fail_lost(db) : ERR_OK;
 }
 
 static enum err get_result(struct db *db, PGresult **out)
@@ -140,109 +127,6 @@ static enum db_cause cause_of(const PGresult *r)
 	if (!strcmp(state, "23505"))
 		return DB_UNIQUE;
 	return DB_REFUSED;
-}
-
-static void no_notice(void *ctx, const PGresult *r)
-{
-	(void)ctx;
-	(void)r;
-}
-
-/* libpq's complaint about a connection string quotes parts of it, and it may hold a password. */
-static enum err check_conninfo(struct db *db, const char *conninfo)
-{
-	PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
-
-	if (!options)
-		return fail(db, DB_LOST, "the connection string can't be read (postgresql://... or key=value pairs)");
-	PQconninfoFree(options);
-	return ERR_OK;
-}
-
-static enum err connect_with_deadline(struct db *db, const char *conninfo)
-{
-	const char *const keys[] = {"dbname", "application_name", "client_encoding", "connect_timeout", NULL};
-	const char *const values[] = {conninfo, "vaultd", "UTF8", "5", NULL};
-	PostgresPollingStatusType step = PGRES_POLLING_WRITING;
-
-	db->conn = PQconnectStartParams(keys, values, 1);
-	if (!db->conn)
-		return ERR_MEMORY;
-	if (PQstatus(db->conn) == CONNECTION_BAD)
-		return fail_lost(db);
-	db->deadline_us = clock_mono_us() + OPEN_TIMEOUT_US;
-	while (step != PGRES_POLLING_OK) {
-		struct pollfd p = {.fd = PQsocket(db->conn), .events = step == PGRES_POLLING_READING ? POLLIN : POLLOUT};
-		const int64_t left_ms = (db->deadline_us - clock_mono_us()) / 1000;
-		int n = poll(&p, 1, left_ms < 0 ? 0 : (int)left_ms);
-
-		if (n == 0)
-			return fail(db, DB_LOST, "the database did not answer in time");
-		step = PQconnectPoll(db->conn);
-		if (step == PGRES_POLLING_FAILED)
-			return fail_lost(db);
-	}
-	PQsetNoticeReceiver(db->conn, no_notice, NULL);
-	return ERR_OK;
-}
-
-/* A committed batch must be durable; a stuck lock or client must not stop the rest. */
-#define SESSION                                                                                                        \
-	"SET search_path = vault, pg_catalog; SET synchronous_commit = on; SET plan_cache_mode = force_generic_plan; "     \
-	"SET lock_timeout = '5s'; SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = '60s'; "      \
-	"SET TimeZone = 'UTC'; SET jit = off"
-
-static enum err prepare_all(struct db *db)
-{
-	size_t n = 0;
-	enum err e;
-
-	if (!PQenterPipelineMode(db->conn))
-		return fail_lost(db);
-	for (const struct db_statement *s = db->list; s && s->name; s++, n++)
-		if (!PQsendPrepare(db->conn, s->name, s->sql, 0, NULL))
-			return fail_lost(db);
-	db->unread = (unsigned)n;
-	e = db_sync(db);
-	for (size_t i = 0; i < n && !e; i++)
-		e = db_next_done(db, NULL);
-	return e ? e : db_synced(db);
-}
-
-enum err db_open(const char *conninfo, const struct db_statement *list, struct db **out, struct buf *why)
-{
-	struct db *db = calloc(1, sizeof *db);
-	enum err e;
-
-	*out = NULL;
-	if (!db)
-		return ERR_MEMORY;
-	db->list = list;
-	e = check_conninfo(db, conninfo);
-	if (!e)
-		e = connect_with_deadline(db, conninfo);
-	if (!e && PQsetnonblocking(db->conn, 1))
-		e = fail_lost(db);
-	if (!e)
-		e = db_script(db, SESSION);
-	if (!e)
-		e = prepare_all(db);
-	db->deadline_us = INT64_MAX;
-	if (e) {
-		buf_text(why, db->error);
-		db_close(db);
-		return e;
-	}
-	*out = db;
-	return ERR_OK;
-}
-
-void db_close(struct db *db)
-{
-	if (!db)
-		return;
-	PQfinish(db->conn);
-	free(db);
 }
 
 bool db_alive(struct db *db)
@@ -280,7 +164,7 @@ void db_send(struct db *db, size_t statement, const struct db_param *params, siz
 	if (PQsendQueryPrepared(db->conn, db->list[statement].name, (int)n, values, lengths, formats, 1))
 		db->unread++;
 	else
-		fail_lost(db);
+		db_fail_lost(db);
 }
 
 static void send_text(struct db *db, const char *sql, const struct db_param *params, size_t n)
@@ -294,7 +178,7 @@ static void send_text(struct db *db, const char *sql, const struct db_param *par
 	if (PQsendQueryParams(db->conn, sql, (int)n, NULL, values, lengths, formats, 1))
 		db->unread++;
 	else
-		fail_lost(db);
+		db_fail_lost(db);
 }
 
 void db_send_text(struct db *db, const char *sql)
@@ -307,7 +191,7 @@ enum err db_sync(struct db *db)
 	if (db->cause != DB_FINE)
 		return err_of_cause(db->cause);
 	if (!PQpipelineSync(db->conn))
-		return fail_lost(db);
+		return db_fail_lost(db);
 	db->sync_due = true;
 	return flush(db);
 }
@@ -325,7 +209,7 @@ static enum err take_statement(struct db *db, PGresult **out)
 	e = get_result(db, &end);
 	if (end) {
 		PQclear(end);
-		return fail(db, DB_REFUSED, "the server sent a result too many");
+		return db_fail(db, DB_REFUSED, "the server sent a result too many");
 	}
 	return e;
 }
@@ -343,9 +227,9 @@ enum err db_next(struct db *db, struct db_result **out)
 		ExecStatusType status = PQresultStatus(r);
 
 		if (!r || PQstatus(db->conn) == CONNECTION_BAD)
-			e = fail_lost(db);
+			e = db_fail_lost(db);
 		else if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
-			e = fail(db, cause_of(r), PQresultErrorMessage(r));
+			e = db_fail(db, cause_of(r), PQresultErrorMessage(r));
 	}
 	if (e) {
 		PQclear(r);
@@ -379,7 +263,7 @@ enum err db_synced(struct db *db)
 		return err_of_cause(db->cause);
 	e = get_result(db, &r);
 	if (!e && PQresultStatus(r) != PGRES_PIPELINE_SYNC)
-		e = fail_lost(db);
+		e = db_fail_lost(db);
 	PQclear(r);
 	if (!e)
 		db->sync_due = false;
@@ -469,11 +353,11 @@ static enum err take_script(struct db *db)
 		const ExecStatusType status = PQresultStatus(r);
 
 		if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && !first)
-			first = fail(db, cause_of(r), PQresultErrorMessage(r));
+			first = db_fail(db, cause_of(r), PQresultErrorMessage(r));
 		PQclear(r);
 	}
 	if (!e && !first && PQstatus(db->conn) == CONNECTION_BAD)
-		e = fail_lost(db);
+		e = db_fail_lost(db);
 	return first ? first : e;
 }
 
@@ -486,12 +370,12 @@ enum err db_script(struct db *db, const char *sql)
 		return err_of_cause(db->cause);
 	/* The simple protocol, which takes several statements, is not for pipelines. */
 	if ((pipelined && !PQexitPipelineMode(db->conn)) || !PQsendQuery(db->conn, sql))
-		return fail_lost(db);
+		return db_fail_lost(db);
 	e = flush(db);
 	if (!e)
 		e = take_script(db);
 	if (pipelined && db->cause != DB_LOST && !PQenterPipelineMode(db->conn))
-		return fail_lost(db);
+		return db_fail_lost(db);
 	return e;
 }
 

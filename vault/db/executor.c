@@ -355,8 +355,11 @@ static void *loop(void *arg)
 		if (x->n > 0 && !run_until_done(x))
 			break;
 	}
-	if (x->db)
-		disconnect(x, "stopped");
+	if (atomic_exchange(&x->ready, false))
+		metric_add(METRIC_DB_CONNECTED, -1);
+	set_trouble(x, "stopped");
+	db_close(x->db);
+	x->db = NULL;
 	return NULL;
 }
 

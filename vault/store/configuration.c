@@ -43,7 +43,7 @@ enum err configuration_add_audience(struct db *db, const char *name)
 
 	return db_run(db,
 	              "INSERT INTO audience (number, name, token_epoch) SELECT coalesce(max(number), 0) + 1, $1::text, 1 "
-	              "FROM audience HAVING NOT EXISTS (SELECT FROM audience WHERE name = $1::text) ON CONFLICT (name) DO NOTHING",
+	              "FROM audience HAVING NOT EXISTS (SELECT FROM audience WHERE name = $1::text) ON CONFLICT DO NOTHING",
 	              &p, 1, NULL);
 }
 
