@@ -17,8 +17,10 @@ enum err audit_query_page(struct db *db, const struct audit_query *q, struct db_
 	                        {0}};
 	enum err e;
 
-	/* Whether the keys or the time narrow the search better depends on their values; the session plans without them. */
-	e = db_run(db, "SET LOCAL plan_cache_mode = force_custom_plan", NULL, 0, NULL);
+	/* Whether the keys or the time narrow the search better depends on their values; the session plans without them.
+	 * A search that takes too long fails alone, and does not look like a lost connection. */
+	e = db_run(db, "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('statement_timeout', '20s', true)",
+	           NULL, 0, NULL);
 	if (e)
 		return e;
 	if (q->keys->n == 0)
