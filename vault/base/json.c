@@ -106,6 +106,8 @@ void json_string_len(struct json *j, const char *text, size_t len)
 		if (byte >= 0x20 && byte != '"' && byte != '\\')
 			continue;
 		escaped = escape(byte, room);
+		if (!escaped)
+			continue;
 		buf_append(j->out, text + start, i - start);
 		buf_text(j->out, escaped);
 		start = i + 1;
