@@ -18,30 +18,6 @@
 #define BULK_WEIGHT_MAX 2048
 #define BATCH_TIMEOUT_US 30000000
 
-struct snapshot *app_snapshot(struct app *app)
-{
-	struct snapshot *s;
-
-	pthread_mutex_lock(&app->snapshot_lock);
-	s = app->snapshot ? snapshot_take(app->snapshot) : NULL;
-	pthread_mutex_unlock(&app->snapshot_lock);
-	return s;
-}
-
-void app_publish(struct app *app, struct snapshot *s)
-{
-	struct snapshot *old = NULL;
-
-	pthread_mutex_lock(&app->snapshot_lock);
-	if (!app->snapshot || app->snapshot->revision < s->revision) {
-		old = app->snapshot;
-		app->snapshot = snapshot_take(s);
-		metric_set(METRIC_POLICY_REVISION, s->revision);
-	}
-	pthread_mutex_unlock(&app->snapshot_lock);
-	snapshot_drop(old);
-}
-
 static void name_node(struct app *app)
 {
 	if (app->config->node[0])
