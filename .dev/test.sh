@@ -160,37 +160,51 @@ run_lint() {
 	done
 }
 
-one_script() { # SCRIPT
-	local script=$1 log rc ran bad
-	log=$logs/e2e-$(basename "$script" .py).log
-	timeout -k 20 "${E2E_TIMEOUT:-600}" "$python" "$script" -v >"$log" 2>&1 </dev/null
-	rc=$?
+run_script() { # SCRIPT: leaves its log, with the exit status as the last line
+	local log
+	log=$logs/e2e-$(basename "$1" .py).log
+	timeout -k 20 "${E2E_TIMEOUT:-600}" "$python" "$1" -v >"$log" 2>&1 </dev/null
+	echo "exit status $?" >>"$log"
+}
+
+count_script() { # SCRIPT
+	local log rc ran bad
+	log=$logs/e2e-$(basename "$1" .py).log
+	rc=$(sed -n '$s/^exit status //p' "$log")
 	# unittest ends with: Ran 7 tests in 1.2s, then OK or FAILED (failures=1, errors=2, skipped=3, unexpected successes=1).
 	ran=$(sed -n 's/^Ran \([0-9]*\) tests\? in .*/\1/p' "$log" | tail -1)
 	bad=$(grep -E '^(OK|FAILED)( \(.*\))?$' "$log" | tail -1 | tr ',' '\n' |
 		sed -n 's/.*\(failures\|errors\|skipped\|unexpected successes\)=\([0-9]*\).*/\2/p' | awk '{ n += $1 } END { print n + 0 }')
 	ran=${ran:-0}
 	if [ "$bad" = 0 ] && { [ "$rc" != 0 ] || [ "$ran" = 0 ]; }; then
-		echo "exit status $rc" >>"$log"
 		bad=1
 		ran=$((ran + 1))
 	fi
 	# An error in setUpClass fails without a test that ran.
 	[ "$ran" -ge "$bad" ] || ran=$bad
-	count "e2e $(basename "$script" .py)" $((ran - bad)) "$bad" "$log"
+	count "e2e $(basename "$1" .py)" $((ran - bad)) "$bad" "$log"
 }
 
 run_e2e() { # [WORD]
-	local script seen=
+	local script scripts=()
 	if [ -z "${TEST_PKI:-}" ] && sh certs/dev-ca.sh "$TMPDIR/pki" >"$logs/pki.log" 2>&1; then
 		export TEST_PKI=$TMPDIR/pki # copied by each script, made once
 	fi
 	for script in tests/e2e/test_*"${1:-}"*.py; do
-		[ -e "$script" ] || continue
-		seen=1
-		one_script "$script"
+		[ ! -e "$script" ] || scripts+=("$script")
 	done
-	[ -n "$seen" ] || nothing "e2e ${1:-}"
+	[ ${#scripts[@]} -gt 0 ] || { nothing "e2e ${1:-}"; return 0; }
+	# Each has servers and ports of its own and mostly waits: as many at once as there are cores.
+	for script in "${scripts[@]}"; do
+		while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do
+			wait -n || true
+		done
+		run_script "$script" &
+	done
+	wait
+	for script in "${scripts[@]}"; do
+		count_script "$script"
+	done
 }
 
 build_all
