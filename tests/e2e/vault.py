@@ -450,16 +450,15 @@ class Client:
             return False
         # An idle connection that can be read has been closed by the other end.
         sock = self.connection.sock
-        sock.setblocking(False)
         try:
+            sock.setblocking(False)
             sock.recv(1)
-            return False
         except (ssl.SSLWantReadError, BlockingIOError):
-            return True
-        except OSError:
-            return False
-        finally:
             sock.settimeout(self.timeout)
+            return True
+        except OSError:  # reset, or closed by ourselves after a broken reply
+            pass
+        return False
 
     def request(self, method, path, json=None, body=None, purpose=None, headers=None):
         """json: sent as JSON; body: bytes sent as they are. purpose "" sends none. Header values of None are left out."""
