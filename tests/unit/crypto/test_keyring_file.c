@@ -391,7 +391,6 @@ static void kill_writer(pid_t child)
 }
 
 #define KILLS 100
-#define WRITES 2 /* a writer lives for a random time of up to so many writes */
 
 static int64_t time_of_a_write(void)
 {
@@ -412,7 +411,7 @@ static void a_killed_writer_leaves_one_whole_keyring(void **state)
 {
 	uint64_t before = open_fingerprint();
 	uint64_t fingerprints[2];
-	const int64_t write_us = time_of_a_write();
+	int64_t lifetime_us = time_of_a_write();
 	size_t replaced = 0, kept = 0;
 	unsigned seed = 1;
 
@@ -421,12 +420,17 @@ static void a_killed_writer_leaves_one_whole_keyring(void **state)
 		const pid_t child = start_writer(fingerprints);
 		uint64_t after;
 
-		usleep((useconds_t)((int64_t)rand_r(&seed) % (WRITES * write_us)));
+		usleep((useconds_t)(rand_r(&seed) % (lifetime_us + 1)));
 		kill_writer(child);
 		after = open_fingerprint();
 		assert_true(after == before || after == fingerprints[0] || after == fingerprints[1]);
-		replaced += after != before;
-		kept += after == before;
+		if (after == before) {
+			kept++;
+			lifetime_us = lifetime_us * 5 / 4 + 1;
+		} else {
+			replaced++;
+			lifetime_us = lifetime_us * 4 / 5;
+		}
 		assert_true(count_files(false) <= 3); /* one leftover at most, which the next writer removes */
 		before = after;
 	}
