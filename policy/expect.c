@@ -25,7 +25,8 @@ struct test_reader {
 	struct policy_complaints complaints; /* of the current line */
 };
 
-static const char *const reads_words[] = {"reads", "writes", "searches", "translates", "deletes", "manages", NULL};
+static const char *const reads_words[] = {"reads",   "writes",	"searches", "translates", "deletes",
+					  "manages", "records", "opens",    "handles",	  NULL};
 
 static void advance(struct test_reader *t)
 {
@@ -200,21 +201,34 @@ static bool take_states(struct test_reader *t, struct expectation *x)
 	return true;
 }
 
+/* "reads audit" and the like: true and the right, else the word stays. */
+static bool accept_right_to_read(struct test_reader *t, struct expectation *x)
+{
+	const struct right_group *g = right_group_of(RIGHT_READ_AUDIT);
+
+	for (unsigned i = 0; g->things[i]; i++)
+		if (accept(t, g->things[i])) {
+			x->action = ACTION_RIGHT(g->first + i);
+			return true;
+		}
+	return false;
+}
+
 static bool take_expectation(struct test_reader *t, struct expectation *x)
 {
 	unsigned verb;
 
 	*x = (struct expectation){0};
 	if (!need(t, "expect") || !take_form(t, x) || !need(t, "for") || !take_who(t, x) ||
-	    !take_choice(t, "reads, writes, searches, translates, deletes or manages", reads_words, &verb))
+	    !take_choice(t, "reads, writes, searches, translates, deletes, manages, records, opens or handles", reads_words, &verb))
 		return false;
-	if (verb == VERB_COUNT) {
-		if (!take_choice(t, "policy, dictionary, keys or callers", right_words, &x->action))
+	if (verb >= VERB_COUNT) {
+		const struct right_group *g = &right_groups[verb - VERB_COUNT];
+
+		if (!take_choice(t, g->what, g->things, &x->action))
 			return false;
-		x->action = ACTION_RIGHT(x->action);
-	} else if (verb == VERB_READ && accept(t, "audit")) {
-		x->action = ACTION_RIGHT(RIGHT_READ_AUDIT);
-	} else {
+		x->action = ACTION_RIGHT(g->first + x->action);
+	} else if (verb != VERB_READ || !accept_right_to_read(t, x)) {
 		x->action = verb;
 		if (!take_subject_and_purpose(t, x) || !take_states(t, x))
 			return false;

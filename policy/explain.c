@@ -226,8 +226,10 @@ void policy_rights_of(const struct policy *p, const struct policy_identity *who,
 				write_rights_for(&q, &j);
 			}
 	for (unsigned right = 0; right < RIGHT_COUNT; right++)
-		if (policy_has_right(p, who, (enum policy_right)right, &q.verdict))
-			write_right(&j, right == RIGHT_READ_AUDIT ? "read" : "manage",
-				    right == RIGHT_READ_AUDIT ? "audit" : right_words[right], NULL, NULL, NULL);
+		if (policy_has_right(p, who, (enum policy_right)right, &q.verdict)) {
+			const struct right_group *g = right_group_of(right);
+
+			write_right(&j, g->verb, g->things[right - g->first], NULL, NULL, NULL);
+		}
 	json_array_end(&j);
 }

@@ -20,7 +20,28 @@ struct parser {
 
 const char *const state_words[] = {"consented", "basis", "objected", "restricted", NULL};
 const char *const verb_words[] = {"read", "write", "search", "translate", "delete", NULL};
-const char *const right_words[] = {"policy", "dictionary", "keys", "callers", NULL};
+static const char *const manage_things[] = {"policy", "dictionary", "keys", "callers", "notices", NULL};
+static const char *const read_things[] = {"audit", "consents", NULL};
+static const char *const record_things[] = {"consents", NULL};
+static const char *const request_things[] = {"requests", NULL};
+const struct right_group right_groups[] = {
+    {"manage", "manages", RIGHT_MANAGE_POLICY, "policy, dictionary, keys, callers or notices", manage_things},
+    {"record", "records", RIGHT_RECORD_CONSENTS, "consents", record_things},
+    {"open", "opens", RIGHT_OPEN_REQUESTS, "requests", request_things},
+    {"handle", "handles", RIGHT_HANDLE_REQUESTS, "requests", request_things},
+    {"read", "reads", RIGHT_READ_AUDIT, "audit or consents", read_things},
+    {NULL, NULL, 0, NULL, NULL},
+};
+
+const struct right_group *right_group_of(unsigned right)
+{
+	const struct right_group *found = right_groups;
+
+	for (const struct right_group *g = right_groups; g->verb; g++)
+		if (g->first <= right && g->first >= found->first)
+			found = g;
+	return found;
+}
 
 static void advance(struct parser *ps)
 {
@@ -208,22 +229,34 @@ static bool parse_role(struct parser *ps)
 	return true;
 }
 
-/* manage THING, read audit, or VERB SUBJECT */
+/* What is read beside data: "audit" and the like. */
+static bool accept_right_to_read(struct parser *ps, struct rule_node *rule)
+{
+	for (unsigned i = 0; read_things[i]; i++)
+		if (accept(ps, read_things[i])) {
+			rule->action = ACTION_RIGHT(RIGHT_READ_AUDIT + i);
+			return true;
+		}
+	return false;
+}
+
+/* manage THING and the like, read audit, or VERB SUBJECT */
 static bool parse_action(struct parser *ps, struct rule_node *rule)
 {
-	static const char *const verbs[] = {"read", "write", "search", "translate", "delete", "manage", NULL};
+	static const char *const verbs[] = {"read",   "write",  "search", "translate", "delete",
+					    "manage", "record", "open",   "handle",    NULL};
 	struct word verb = ps->now;
 	unsigned choice;
 
-	if (!take_choice(ps, "read, write, search, translate, delete or manage", verbs, &choice))
+	if (!take_choice(ps, "read, write, search, translate, delete, manage, record, open or handle", verbs, &choice))
 		return false;
-	if (choice == VERB_COUNT) {
-		if (!take_choice(ps, "policy, dictionary, keys or callers", right_words, &choice))
+	if (choice >= VERB_COUNT) {
+		const struct right_group *g = &right_groups[choice - VERB_COUNT];
+
+		if (!take_choice(ps, g->what, g->things, &choice))
 			return false;
-		rule->action = ACTION_RIGHT(choice);
-	} else if (choice == VERB_READ && accept(ps, "audit")) {
-		rule->action = ACTION_RIGHT(RIGHT_READ_AUDIT);
-	} else {
+		rule->action = ACTION_RIGHT(g->first + choice);
+	} else if (choice != VERB_READ || !accept_right_to_read(ps, rule)) {
 		rule->action = choice;
 		if (!take_word(ps, "a field, a record kind, a class or *", &rule->subject))
 			return false;

@@ -107,7 +107,17 @@ struct tree {
 #define STATES 16u			/* of a customer's purpose: all sets of STATE_ bits */
 extern const char *const state_words[]; /* consented basis objected restricted, by bit; NULL-ended */
 extern const char *const verb_words[];	/* by enum policy_verb; NULL-ended */
-extern const char *const right_words[]; /* what "manage" takes, by enum policy_right; NULL-ended, read audit left out */
+
+/* Rights are two words, "manage keys": those of one first word follow each other in enum policy_right. */
+struct right_group {
+	const char *verb, *tested; /* "manage"; in tests "manages" */
+	unsigned first;            /* enum policy_right */
+	const char *what;          /* for a complaint */
+	const char *const *things; /* NULL-ended */
+};
+extern const struct right_group right_groups[]; /* a NULL verb ends it */
+/* The group of a right. */
+const struct right_group *right_group_of(unsigned right);
 
 /* ERR_MEMORY; what is wrong with the text goes to c and the rest is still read. */
 enum err parse(const char *text, size_t len, struct arena *a, struct tree *out, struct policy_complaints *c) MUST_CHECK;

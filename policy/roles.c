@@ -58,7 +58,7 @@ static struct powers powers_of(const struct policy *p)
 	for (size_t i = 0; i < p->n_rules; i++) {
 		const struct rule *rule = &p->rules[i];
 
-		if (rule->kind != RULE_ALLOW || rule->action == ACTION_RIGHT(RIGHT_READ_AUDIT))
+		if (rule->kind != RULE_ALLOW || rule->action >= ACTION_RIGHT(RIGHT_READ_AUDIT))
 			continue;
 		for (size_t r = 0; r < p->n_roles; r++)
 			if (bit_get(p->by_role + r * p->rule_words, i)) {

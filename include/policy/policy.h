@@ -90,7 +90,12 @@ enum policy_right {
 	RIGHT_MANAGE_DICTIONARY,
 	RIGHT_MANAGE_KEYS,
 	RIGHT_MANAGE_CALLERS,
+	RIGHT_MANAGE_NOTICES,  /* privacy notices */
 	RIGHT_READ_AUDIT,
+	RIGHT_READ_CONSENTS,
+	RIGHT_RECORD_CONSENTS, /* consents, lawful bases, objections */
+	RIGHT_OPEN_REQUESTS,   /* rights requests: open one, follow and cancel one's own, fetch its export */
+	RIGHT_HANDLE_REQUESTS, /* rights requests of all: verify, approve, deny, extend; holds */
 	RIGHT_COUNT
 };
 

@@ -190,16 +190,15 @@ static inline void naive_decide(const struct naive_policy *np, const char *id, c
 			naive_weigh(np, id, verb, subject, purpose, state & ~STATE_RESTRICTED, NULL) != FORM_DENY;
 }
 
+#define NAIVE_RIGHT "right" /* the verb of a rule whose subject is a right */
+
 static inline bool naive_right_rule(const struct naive_policy *np, const struct naive_rule *rule, const char *id,
 				    const char *what)
 {
-	bool audit = strcmp(what, "audit") == 0;
-
-	return strcmp(rule->verb, audit ? "audit" : "manage") == 0 && (audit || strcmp(rule->subject, what) == 0) &&
-	       naive_holds_role(np, rule->role, id);
+	return strcmp(rule->verb, NAIVE_RIGHT) == 0 && strcmp(rule->subject, what) == 0 && naive_holds_role(np, rule->role, id);
 }
 
-/* what: policy, dictionary, keys, callers, or audit */
+/* what: "manage policy", "read audit" and the like */
 static inline bool naive_right(const struct naive_policy *np, const char *id, const char *what, struct naive_verdict *v)
 {
 	bool allowed = false, denied = false;

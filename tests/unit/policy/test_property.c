@@ -42,7 +42,9 @@ static const char *const mask_names[] = {"email", "keep", "year", "city", "decad
 static const char *const purposes[] = {"support", "rights", "marketing", "audit", "analytics"};
 static const char *const roles[] = {"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11"};
 static const char *const verbs[] = {"read", "write", "search", "translate", "delete"};
-static const char *const rights[] = {"policy", "dictionary", "keys", "callers", "audit"};
+static const char *const rights[] = {"manage policy",	"manage dictionary", "manage keys",	"manage callers", "manage notices",
+				     "read audit",	"read consents",     "record consents", "open requests",  "handle requests"};
+#define BESIDE_DATA RIGHT_READ_AUDIT /* from this on a role with data may have them */
 static const char *const granting[] = {"consented", "basis", "objected", "restricted"};
 /* Patterns that overlap, and identities that they match, or nearly. */
 static const char *const patterns[] = {"spiffe://d.example/a/x", "spiffe://d.example/a/y", "spiffe://d.example/a/*",
@@ -131,12 +133,12 @@ static void make_rule(const struct case_world *cw, const struct naive_policy *np
 	*rule = (struct naive_rule){.kind = !one_in(limits) ? NAIVE_ALLOW : one_in(2) ? NAIVE_DENY : NAIVE_CAP};
 	rule->role = rule->kind != NAIVE_ALLOW && one_in(4) ? "*" : np->roles[below(np->n_roles)].name;
 	if (managing || one_in(10)) {
-		const char *what = managing ? PICK(rights) : "audit";
+		const char *what = managing ? PICK(rights) : rights[BESIDE_DATA + below(RIGHT_COUNT - BESIDE_DATA)];
 
 		rule->kind = one_in(3) ? NAIVE_DENY : NAIVE_ALLOW;
 		if (rule->kind == NAIVE_ALLOW && rule->role[0] == '*')
 			rule->role = np->roles[0].name;
-		rule->verb = strcmp(what, "audit") == 0 ? "audit" : "manage";
+		rule->verb = NAIVE_RIGHT;
 		(void)snprintf(rule->subject, sizeof rule->subject, "%s", what);
 		return;
 	}
@@ -157,10 +159,10 @@ static void make_rule(const struct case_world *cw, const struct naive_policy *np
 static void write_rule(const struct naive_rule *rule, struct buf *out)
 {
 	static const char *const starts[] = {"allow", "deny", "cap"};
-	bool audit = strcmp(rule->verb, "audit") == 0;
+	bool right = strcmp(rule->verb, NAIVE_RIGHT) == 0;
 
-	buf_printf(out, "%s%s %s to %s %s", one_in(5) ? "\t " : "", starts[rule->kind], rule->role,
-		   audit ? "read" : rule->verb, rule->subject);
+	buf_printf(out, "%s%s %s to %s%s%s", one_in(5) ? "\t " : "", starts[rule->kind], rule->role,
+		   right ? "" : rule->verb, right ? "" : " ", rule->subject);
 	if (rule->form)
 		buf_printf(out, " as %s", rule->form);
 	if (rule->mask)
