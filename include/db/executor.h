@@ -59,9 +59,6 @@ struct executor_ops {
 	enum err (*connected)(void *state, struct db *db, bool *committed, struct buf *why);
 	/* Runs jobs as one transaction. May be called again with the same jobs. */
 	enum batch_end (*run)(void *state, struct db *db, struct executor_job **jobs, size_t n, enum err *e);
-	/* About once a second while there is nothing to do: housekeeping outside a
-	 * transaction. Failures are the connection's (sticky). NULL: none. */
-	void (*idle)(void *state, struct db *db);
 };
 
 struct executor;

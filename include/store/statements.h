@@ -39,6 +39,7 @@ extern const struct db_statement store_statements[];
 /* Advisory lock numbers (the first key of the two-key form is the space). */
 #define LOCK_SPACE_BUCKET 7203
 #define LOCK_BUCKETS 1024
+#define LOCK_SPACE_WORKER 7204 /* workers: background.c numbers them */
 
 /* Waits until every batch that began before this call has ended, on any node. */
 enum err store_barrier(struct db *db) MUST_CHECK;

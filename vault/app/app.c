@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "crypto/secret.h"
+#include "vault/app/background.h"
 #include "vault/app/batch.h"
 #include "vault/app/follow.h"
 #include "vault/app/handshake.h"
@@ -88,6 +89,8 @@ enum err app_start(const struct config *config, struct app **out, struct buf *wh
 		e = start_executors(app);
 	if (!e)
 		e = handshakes_new(app, &app->handshakes);
+	if (!e)
+		e = background_start(app);
 	if (e) {
 		app_stop(app);
 		return e;
@@ -107,6 +110,7 @@ void app_stop(struct app *app)
 	if (!app)
 		return;
 	handshakes_stop(app->handshakes);
+	background_stop(app);
 	if (app->single)
 		queue_close(app->single);
 	if (app->bulk)

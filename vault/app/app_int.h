@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #define EXECUTORS_MAX 17
+#define WORKERS_MAX 6
 
 struct app {
 	const struct config *config;
@@ -27,6 +28,7 @@ struct app {
 	void *reload_ctx;
 	struct follow *follow;
 	struct handshakes *handshakes;
+	struct worker *workers[WORKERS_MAX]; /* by enum background */
 };
 
 /* The newest snapshot, taken; NULL: none yet. */

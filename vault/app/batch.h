@@ -43,7 +43,6 @@ struct batch {
 	bool barrier_due; /* committed, but the wait was cut off */
 	bool in_doubt;    /* COMMIT has left, its answer did not come */
 	bool resolved;    /* the batch in doubt was committed: known until the next batch, over several connections */
-	int64_t next_sweep_us; /* monotonic */
 };
 
 /* false: another request of this batch has claimed the same thing (a customer

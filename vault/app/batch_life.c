@@ -1,6 +1,6 @@
 /* batch_life.c: what an executor keeps between batches, and how it comes to a
  * database: tools made and freed, configuration adopted, audit stream opened or
- * resumed, housekeeping. */
+ * resumed. */
 #include "vault/app/batch_int.h"
 
 #include "base/clock.h"
@@ -13,8 +13,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-#define SWEEP_US ((int64_t)600 * 1000000)
 
 void batch_forget_customers(struct batch *b)
 {
@@ -101,22 +99,6 @@ static enum err connected(void *state, struct db *db, bool *committed, struct bu
 	return e;
 }
 
-/* The bulk executor, the last one, sweeps: single requests never wait for it. */
-static void idle(void *state, struct db *db)
-{
-	struct batch *b = state;
-	const int64_t now = clock_mono_us();
-
-	if (b->executor != (unsigned)b->app->config->executors || now < b->next_sweep_us)
-		return;
-	b->next_sweep_us = now + SWEEP_US;
-	if (store_sweep(db)) {
-		log_event(LOG_WARN, "sweep_failed", "reason=\"%s\"", db_error(db));
-		if (db_rollback(db))
-			return; /* lost: the executor sees it */
-	}
-}
-
 static void stop(void *state)
 {
 	struct batch *b = state;
@@ -176,4 +158,4 @@ static enum err start(void *ctx, unsigned index, void **state)
 }
 
 const struct executor_ops batch_ops = {
-    .statements = store_statements, .start = start, .stop = stop, .connected = connected, .run = batch_run, .idle = idle};
+    .statements = store_statements, .start = start, .stop = stop, .connected = connected, .run = batch_run};

@@ -29,6 +29,7 @@ enum step {
 #define ROUTE_BULK 8u    /* goes to the bulk executor */
 #define ROUTE_IDEMPOTENT 16u /* a POST that changes something: takes Idempotency-Key */
 #define ROUTE_STREAM 32u
+#define ROUTE_INTERNAL 64u /* the vault's own: no path, no role */
 
 struct route {
 	const char *method;

@@ -343,10 +343,6 @@ static void *loop(void *arg)
 		x->n = queue_take(x->o.queue, x->o.weight_max, clock_mono_us() + IDLE_LOOK_US, x->jobs, BATCH_JOBS_MAX, &closed);
 		observe_waits(x);
 		drop_overdue(x, ERR_BUSY);
-		if (!closed && x->n == 0 && x->o.ops->idle) {
-			db_set_deadline(x->db, clock_mono_us() + x->o.batch_timeout_us);
-			x->o.ops->idle(x->state, x->db);
-		}
 		if (!closed && !db_alive(x->db)) { /* nothing was sent yet: jobs in hand can wait */
 			disconnect(x, "the server closed the connection");
 			if (!reconnect(x, false, &committed))

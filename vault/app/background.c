@@ -1,0 +1,50 @@
+/* background.c: the table of workers and their tasks. */
+#include "vault/app/background.h"
+
+#include "store/statements.h"
+
+static const struct db_statement no_statements[] = {{NULL, NULL}};
+
+static enum err sweep(struct app *app, struct worker *w, struct db *db, bool *more)
+{
+	(void)app;
+	(void)w;
+	*more = false;
+	return store_sweep(db);
+}
+
+static const struct worker_task upkeep[] = {
+    {"sweep", (int64_t)600 * 1000000, sweep},
+    {NULL, 0, NULL},
+};
+
+
+/* Lock numbers are shared by all nodes, of all versions: never reused. */
+_Static_assert(BACKGROUND_COUNT <= WORKERS_MAX, "room in struct app");
+
+/* Lock numbers are shared by all nodes, of all versions: never reused. */
+static const struct {
+	const char *name;
+	int32_t lock;
+	const struct db_statement *statements;
+	const struct worker_task *tasks;
+} table[BACKGROUND_COUNT] = {
+    [BACKGROUND_UPKEEP] = {"upkeep", 1, no_statements, upkeep},
+};
+
+enum err background_start(struct app *app)
+{
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; i < BACKGROUND_COUNT && !e; i++)
+		e = worker_start(app, table[i].name, table[i].lock, table[i].statements, table[i].tasks, &app->workers[i]);
+	return e;
+}
+
+void background_stop(struct app *app)
+{
+	for (size_t i = 0; i < BACKGROUND_COUNT; i++) {
+		worker_stop(app->workers[i]);
+		app->workers[i] = NULL;
+	}
+}

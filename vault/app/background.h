@@ -1,0 +1,17 @@
+/* background.h: the workers of a vault and what each does. */
+#ifndef APP_BACKGROUND_H
+#define APP_BACKGROUND_H
+
+#include "vault/app/worker.h"
+
+enum background {
+	BACKGROUND_UPKEEP, /* what is due now and then: expiries, retention, sweeps */
+	BACKGROUND_COUNT
+};
+
+/* Starts all workers into app->workers. */
+enum err background_start(struct app *app) MUST_CHECK;
+/* Before the queues close. */
+void background_stop(struct app *app);
+
+#endif
