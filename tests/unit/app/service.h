@@ -195,7 +195,7 @@ static int call_run(struct call *c)
 	return call_answer(c);
 }
 
-static const char *call_reply_header(const struct call *c, const char *name)
+__attribute__((unused)) static const char *call_reply_header(const struct call *c, const char *name)
 {
 	for (size_t i = 0; i < c->reply->n_headers; i++)
 		if (!strcmp(c->reply->headers[i].name, name))
@@ -204,7 +204,7 @@ static const char *call_reply_header(const struct call *c, const char *name)
 }
 
 /* The string after "key":" in the answer; the caller frees. */
-static char *call_string(const struct call *c, const char *key)
+__attribute__((unused)) static char *call_string(const struct call *c, const char *key)
 {
 	char pattern[64];
 	const char *at;
