@@ -210,6 +210,7 @@ class Vault:
         self.keys = pathlib.Path(keys) if keys else self.folder / "keys"
         self.more = config
         self.process = None
+        self.launcher = []  # valgrind and the like
         self.log_file = self.folder / "vaultd.log"
         self.conf_file = self.folder / "vault.conf"
         self.migrated = False
@@ -297,7 +298,7 @@ class Vault:
     def _spawn(self, env):
         with open(self.log_file, "ab") as log:
             self.log_start = log.tell()
-            self.process = subprocess.Popen([str(VAULTD), "--config", str(self.conf_file)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            self.process = subprocess.Popen([*self.launcher, str(VAULTD), "--config", str(self.conf_file)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             cwd=self.folder, env=clean_environment(**(env or {})), preexec_fn=_die_with_parent)
 
     def wait_ready(self, seconds=20):
