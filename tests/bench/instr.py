@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -71,11 +72,14 @@ def main():
     p.add_argument("--work", default="read_plain_10", choices=bench.WORKS)
     p.add_argument("--connections", type=int, default=64)
     p.add_argument("--seconds", type=float, default=15)
+    p.add_argument("--keep", help="keep callgrind's own file under this name")
     p.add_argument("--against", help="an earlier build/bench-instr.json")
     o = p.parse_args()
     report, out = measure(o.work, o.connections, o.seconds)
     if report["failed"] or not report["requests"]:
         sys.exit("the load failed: " + json.dumps(report))
+    if o.keep:
+        shutil.copy(out, o.keep)
     floors, functions = totals(out)
     n = report["requests"]
     result = {"work": o.work, "connections": o.connections, "requests": n,

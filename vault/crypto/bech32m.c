@@ -18,24 +18,24 @@ static const char letters[] = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 
 #define WIDTH 6 /* symbols that a remainder holds */
 
-/* One step of the polynomial of BIP-173. */
-static uint32_t step(uint32_t sum, uint32_t symbol)
-{
-	static const uint32_t generators[5] = {0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3};
-	const uint32_t top = sum >> 25;
-
-	sum = (sum & 0x1ffffff) << 5 ^ symbol;
-	for (unsigned i = 0; i < 5; i++)
-		if (top >> i & 1)
-			sum ^= generators[i];
-	return sum;
-}
-
+static uint32_t folds[32]; /* what the five bits that leave the remainder add to it */
 static uint32_t shares[BECH32M_TEXT_MAX + WIDTH][32]; /* by distance from the end, and symbol */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void fill_shares(void)
+/* One step of the polynomial of BIP-173. */
+static uint32_t step(uint32_t sum, uint32_t symbol)
 {
+	return (sum & 0x1ffffff) << 5 ^ symbol ^ folds[sum >> 25];
+}
+
+static void fill_tables(void)
+{
+	static const uint32_t generators[5] = {0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3};
+
+	for (uint32_t v = 0; v < 32; v++)
+		for (unsigned i = 0; i < 5; i++)
+			if (v >> i & 1)
+				folds[v] ^= generators[i];
 	for (uint32_t v = 0; v < 32; v++) {
 		uint32_t sum = v;
 
@@ -67,7 +67,7 @@ size_t bech32m_encode(const char *prefix, size_t prefix_len, const uint8_t *symb
 	uint32_t sum;
 	char *at = out;
 
-	if (prefix_len + 1 + all > BECH32M_TEXT_MAX || pthread_once(&once, fill_shares) != 0)
+	if (prefix_len + 1 + all > BECH32M_TEXT_MAX || pthread_once(&once, fill_tables) != 0)
 		abort();
 	memcpy(at, prefix, prefix_len);
 	at += prefix_len;
@@ -122,7 +122,7 @@ enum err bech32m_decode(const char *text, size_t len, struct bech32m *out)
 	size_t n;
 	uint32_t sum;
 
-	if (pthread_once(&once, fill_shares) != 0)
+	if (pthread_once(&once, fill_tables) != 0)
 		abort();
 	if (len > BECH32M_TEXT_MAX || !characters_fit(text, len))
 		return ERR_BAD_TOKEN;
@@ -150,19 +150,25 @@ enum err bech32m_decode(const char *text, size_t len, struct bech32m *out)
 	return sum == CONSTANT ? ERR_OK : ERR_BAD_TOKEN;
 }
 
-/* Five bytes are eight symbols; the last group is filled up with zero bits. */
+/* Five bytes are eight symbols. */
+static void split_group(const uint8_t in[static 5], uint8_t out[static 8])
+{
+	const uint64_t bits = (uint64_t)in[0] << 32 | (uint64_t)in[1] << 24 | (uint64_t)in[2] << 16 | (uint64_t)in[3] << 8 | in[4];
+
+	for (unsigned i = 0; i < 8; i++)
+		out[i] = bits >> (35 - 5 * i) & 31;
+}
+
+/* The last group is filled up with zero bits. */
 void bech32m_split(const uint8_t *bytes, size_t len, uint8_t *symbols)
 {
-	for (size_t left = BECH32M_SYMBOLS(len); left > 0;) {
-		const size_t n = left < 8 ? left : 8;
-		uint64_t bits = 0;
+	uint8_t rest[5] = {0}, last[8];
 
-		for (size_t i = 0; i < 5; i++, len -= len > 0)
-			bits = bits << 8 | (len > 0 ? *bytes++ : 0);
-		for (size_t i = 0; i < n; i++)
-			*symbols++ = bits >> (35 - 5 * i) & 31;
-		left -= n;
-	}
+	for (; len >= 5; len -= 5, bytes += 5, symbols += 8)
+		split_group(bytes, symbols);
+	memcpy(rest, bytes, len);
+	split_group(rest, last);
+	memcpy(symbols, last, BECH32M_SYMBOLS(len));
 }
 
 enum err bech32m_join(const uint8_t *symbols, size_t len, uint8_t *bytes)
