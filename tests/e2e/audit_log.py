@@ -20,14 +20,14 @@ class Log:
         self.end = {}         # stream -> (next seq, MAC of its last segment)
 
     def read(self):
+        known = ", ".join(f"({stream}, {seq})" for stream, (seq, _) in self.end.items()) or "(0, 0)"
         fresh = []
-        for (stream,) in self.cluster.sql("SELECT DISTINCT stream FROM vault.audit_segment ORDER BY 1"):
-            for row in self.cluster.sql(
-                    "SELECT first_seq, count, (extract(epoch FROM first_at) * 1000000)::bigint,"
-                    " (extract(epoch FROM last_at) * 1000000)::bigint, encode(mac, 'hex'), encode(bodies, 'hex')"
-                    f" FROM vault.audit_segment WHERE stream = {stream}"
-                    f" AND first_seq >= {self.end.get(int(stream), (0, ''))[0]} ORDER BY first_seq"):
-                fresh += self._segment(int(stream), [int(v) for v in row[:4]], row[4], bytes.fromhex(row[5]))
+        for row in self.cluster.sql(
+                "SELECT stream, first_seq, count, (extract(epoch FROM first_at) * 1000000)::bigint,"
+                " (extract(epoch FROM last_at) * 1000000)::bigint, encode(mac, 'hex'), encode(bodies, 'hex')"
+                f" FROM vault.audit_segment LEFT JOIN (VALUES {known}) AS known (stream, next) USING (stream)"
+                " WHERE first_seq >= coalesce(next, 0) ORDER BY stream, first_seq"):
+            fresh += self._segment(int(row[0]), [int(v) for v in row[1:5]], row[5], bytes.fromhex(row[6]))
         return fresh
 
     def _segment(self, stream, numbers, mac, bodies):

@@ -233,7 +233,7 @@ class Filters(Base):
         admin = self.client("admin")
         before = self.ok(admin.get("/v1/policies"))["active"]["text"]
         # compliance may find customers, so it has tokens of its own audience
-        self.ok(admin.post("/v1/policies:activate", {"text": before.replace("allow compliance to manage policy\n", "allow compliance to search contact.email for rights\n")}))
+        self.ok(admin.post("/v1/policies:activate", {"text": before.replace("allow compliance to manage policy\nallow compliance to manage notices\n", "allow compliance to search contact.email for rights\n")}))
         try:
             compliance = self.client("compliance-1", "rights")
             mine = self.ok(compliance.post("/v1/customers:search", {"where": {"email": "two@example.com"}}))["data"][0]["customer"]

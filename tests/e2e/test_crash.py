@@ -8,6 +8,7 @@ import http.client
 import os
 import random
 import signal
+import sys
 import ssl
 import threading
 import time
@@ -225,6 +226,8 @@ class Crash(unittest.TestCase):
                 self.load(self.kill)
                 self.recover()
                 self.check(last=cycle == CYCLES - 1)
+                if cycle % 10 == 9:
+                    print(f"cycle {cycle + 1} of {CYCLES}, seed {SEED}", file=sys.stderr, flush=True)
             except AssertionError as e:
                 raise AssertionError(f"cycle {cycle} of CRASH_SEED={SEED}, killed so far {self.killed}: {e}") from e
         stored = sum(len(loader.customers) for loader in self.loaders)

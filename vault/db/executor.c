@@ -84,7 +84,7 @@ static void release(struct executor *x)
 	for (size_t i = 0; i < x->n; i++) {
 		struct executor_job *job = x->jobs[i];
 
-		if (!job->again)
+		if (!job || !job->again)
 			continue;
 		job->again = false;
 		job->attempts = 0;
