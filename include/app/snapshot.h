@@ -20,6 +20,11 @@ struct purpose {
 	uint32_t version;
 	char name[FIELD_NAME_MAX];
 	char legal_basis[FIELD_NAME_MAX];
+	char notice[FIELD_NAME_MAX]; /* whose text a consent refers to; "": none is needed */
+	uint32_t notice_version;     /* newest; 0: none is published */
+	uint32_t renewed_version;    /* newest that asks for consent anew; 0: none */
+	int64_t renewed_revision;    /* consents recorded before this revision do not count any more */
+	bool separate, written;      /* what a consent must be */
 	char *definition;
 };
 

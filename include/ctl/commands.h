@@ -22,6 +22,13 @@ int command_audit_list(const struct arguments *a);
 int command_audit_tail(const struct arguments *a);
 int command_key_init(const struct arguments *a);
 int command_key_status(const struct arguments *a);
+int command_consent_list(const struct arguments *a);
+int command_consent_give(const struct arguments *a);
+int command_consent_withdraw(const struct arguments *a);
+int command_consent_receipt(const struct arguments *a);
+int command_signed_verify(const struct arguments *a);
+int command_notice_get(const struct arguments *a);
+int command_notice_put(const struct arguments *a);
 int command_migrate(const struct arguments *a);
 
 /* ---- remote.c: a command's talk with the vault. All return an enum ctl_exit. ---- */

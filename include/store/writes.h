@@ -32,6 +32,16 @@ void writes_delete_index(struct writes *w, int64_t customer, uint32_t space, uin
 void writes_record(struct writes *w, int64_t customer, uint16_t kind, int64_t item, uint32_t generation,
                    const uint8_t *sealed, size_t len);
 void writes_delete_record(struct writes *w, int64_t customer, uint16_t kind, int64_t item);
+struct consent_write {
+	int32_t purpose, kind;
+	uint32_t dek_generation;
+	int64_t valid_until_us; /* INT64_MAX: infinity */
+	uint32_t notice_version;
+	const char *detail;
+	const uint8_t *sealed; /* empty: nothing personal */
+	size_t sealed_len;
+};
+void writes_consent(struct writes *w, int64_t customer, const struct consent_write *c);
 void writes_idempotency(struct writes *w, const uint8_t key_mac[static 32], const uint8_t body_mac[static 32],
                         int32_t status, const void *result, size_t len);
 void writes_search_spent(struct writes *w, int64_t identity, int64_t value, int64_t hour_us);
@@ -41,8 +51,8 @@ int64_t writes_search_values(const struct writes *w, int64_t identity);
 
 /* A request may fail half way through its writes: remember where it began and cut back. */
 struct writes_mark {
-	size_t len[88];
-	uint32_t n[88];
+	size_t len[96];
+	uint32_t n[96];
 };
 void writes_mark(const struct writes *w, struct writes_mark *m);
 void writes_cut(struct writes *w, const struct writes_mark *m);

@@ -30,17 +30,17 @@ class Nodes(unittest.TestCase):
     def read(self, client):
         return client.get("/v1/customers/%s?fields=phone&form=plain" % self.token)
 
-    def under_load(self, change, refused):
+    def under_load(self, change, refused, read=None, who=("service-desk", "support")):
         """Reads on node b without pause; every read that begins after change() has returned must be refused."""
-        desk = self.b.client("service-desk", "support")
-        self.assertFalse(refused(self.read(desk)), "refused before the change")
+        read = read or self.read
+        self.assertFalse(refused(read(self.b.client(*who))), "refused before the change")
         seen, stop = [], threading.Event()
 
         def reader():
-            client = self.b.client("service-desk", "support")
+            client = self.b.client(*who)
             while not stop.is_set():
                 began = time.monotonic()
-                seen.append((began, refused(self.read(client))))
+                seen.append((began, refused(read(client))))
 
         threads = [threading.Thread(target=reader) for _ in range(4)]
         for t in threads:
@@ -104,6 +104,30 @@ class Nodes(unittest.TestCase):
         self.expect(fresh)
         self.assertEqual(other.get("/v1/customers/" + made).status, 404)
         self.assertEqual(other.get("/v1/customers/" + fresh.json["customer"]).status, 200)
+
+    def test_a_withdrawn_consent_stops_the_campaigns_next_read_on_the_other_node(self):
+        consent = {"decision": "given", "channel": "web"}
+        fields = {"email": "campaign@example.com"}
+        made = self.core.post("/v1/customers", {"fields": fields, "consents": {"marketing": consent}}).json
+        path = "/v1/customers/" + made["customer"]
+        # The shipped campaigns role gets its tokens by translation; here it shares crm-core's audience.
+        policy = OPEN.replace("svc/campaigns     audience campaigns", "svc/campaigns     audience crm_core")
+        self.assertNotEqual(policy, OPEN)
+        self.expect(self.admin.post("/v1/policies:activate", {"text": policy}))
+        self.addCleanup(lambda: self.expect(self.admin.post("/v1/policies:activate", {"text": OPEN})))
+
+        def refused(reply):
+            self.assertEqual(reply.status, 200, reply)
+            got = reply.json["fields"]["email"]
+            self.assertIn(got["form"], ("plain", "deny"))
+            if got["form"] == "deny":
+                self.assertEqual(got["code"], "consent_missing")
+            return got["form"] == "deny"
+
+        def read(client):
+            return client.get(path + "?fields=email&form=plain")
+
+        self.under_load(lambda: self.expect(self.core.post(path + "/consents/marketing:withdraw")), refused, read, ("campaigns", "marketing"))
 
     def test_both_nodes_write_the_same_reference_once(self):
         results = []

@@ -113,7 +113,7 @@ class OpenApi(unittest.TestCase):
     def call(self, certificate, operation, status=200, body=None, purpose=None, query="", headers=None, **parts):
         """Calls a route and holds question and answer against their description."""
         path, method, described = self.operation(operation)
-        for name, value in parts.items():
+        for name, value in {**parts, "purpose": purpose or ""}.items():
             path = path.replace("{%s}" % name, value)
         client = V.client(certificate, purpose=purpose)
         try:
@@ -158,12 +158,36 @@ class OpenApi(unittest.TestCase):
         tokens = [f["token"] for f in read.json["fields"].values()]
         call("crm-core", "token.detokenize", 200, {"tokens": tokens + [customer], "form": "token"}, "onboarding")
         call("crm-core", "token.translate", 200, {"tokens": tokens, "audience": "campaigns"}, "onboarding")
+        self.consents(customer)
         call("crm-core", "customer.revoke_tokens", 200, purpose="onboarding", customer=customer)
         call("service-desk", "customer.read", 404, purpose="support", customer=customer)
         self.administration()
         self.log()
         described = {o["operationId"] for methods in self.document["paths"].values() for o in methods.values()}
         self.assertEqual(described - self.called, {"openapi"})
+
+    def consents(self, customer):
+        call = self.call
+        about = {"purpose": "onboarding", "customer": customer}  # the header's purpose; a path's is the same for all here
+        given = {"decision": "given", "channel": "web", "method": "checkbox", "evidence": "scan-1"}
+        call("crm-core", "consent.put", 200, given, **about)
+        call("crm-core", "consent.put", 422, {**given, "channel": "pigeon"}, **about)
+        call("crm-core", "consent.withdraw", 200, **about)
+        call("crm-core", "consent.put_batch", 200, {"mode": "partial", "items": [
+            {"customer": customer, "purpose": "survey", "consent": {"decision": "refused"}}, {"customer": customer, "purpose": "none", "consent": {}}]}, "onboarding")
+        call("crm-core", "basis.put", 200, {"basis": "contract"}, **about)
+        call("crm-core", "basis.delete", 200, **about)
+        call("crm-core", "objection.put", 200, **about)
+        call("crm-core", "objection.delete", 200, **about)
+        call("crm-core", "restriction.put", 200, **about)
+        call("crm-core", "restriction.delete", 200, **about)
+        call("crm-core", "consent.list", 200, **about)
+        call("crm-core", "consent.read", 200, **about)
+        call("crm-core", "consent.receipt", 200, **about)
+        call("crm-core", "key.signing")
+        for status in (201, 200):
+            call("compliance-1", "notice.put", status, {"texts": {"en": "We keep it."}, "renew": True}, name="described")
+        call("crm-core", "notice.read", name="described")
 
     def administration(self):
         call = self.call

@@ -217,6 +217,11 @@ static const char *activity_of(const struct req *r)
 
 	if (strstr(r->route->operation, "audit"))
 		return "audit_read";
+	if (!strncmp(r->route->operation, "consent.", 8) && !strcmp(method, "GET"))
+		return "consent_read";
+	if (!strncmp(r->route->operation, "consent.", 8) || !strncmp(r->route->operation, "basis.", 6) ||
+	    !strncmp(r->route->operation, "objection.", 10) || !strncmp(r->route->operation, "restriction.", 12))
+		return "consent";
 	if (strstr(r->route->operation, "search"))
 		return "search";
 	if (!strcmp(r->route->operation, "customer.revoke_tokens"))

@@ -2,6 +2,7 @@
 #include "vault/app/background.h"
 
 #include "store/statements.h"
+#include "vault/app/consent_expiry.h"
 
 static const struct db_statement no_statements[] = {{NULL, NULL}};
 
@@ -14,6 +15,7 @@ static enum err sweep(struct app *app, struct worker *w, struct db *db, bool *mo
 }
 
 static const struct worker_task upkeep[] = {
+    {"consent_expiry", 500000, consent_expire},
     {"sweep", (int64_t)600 * 1000000, sweep},
     {NULL, 0, NULL},
 };

@@ -2,12 +2,15 @@
 #ifndef APP_CREATE_INT_H
 #define APP_CREATE_INT_H
 
+#include "vault/app/consent_input.h"
 #include "vault/app/operations.h"
 #include "vault/app/values.h"
 
 struct item {
 	struct field_changes changes;
 	const char *source;
+	struct consent_input *consents;
+	size_t n_consents;
 	bool has_ref; /* the last change is the external reference */
 	int64_t ref_tag;
 	size_t ref_lookup;

@@ -6,6 +6,7 @@
 #include "codec/value.h"
 #include "crypto/keyring.h"
 #include "crypto/secret.h"
+#include "vault/app/consent_state.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -151,6 +152,8 @@ unsigned customer_state(const struct batch *b, const struct customer *c, uint16_
 	bits = (purpose_number - 1) % 2 ? c->row->state[at] >> 4 : c->row->state[at] & 15u;
 	if (b->now_us >= c->row->state_valid_until_us)
 		bits &= ~STATE_CONSENTED; /* absent until it is computed anew */
+	if ((bits & STATE_CONSENTED) && consent_outdated(b->snapshot, c->row, purpose_number))
+		bits &= ~STATE_CONSENTED; /* a newer notice asks for it anew */
 	return bits;
 }
 
@@ -355,10 +358,26 @@ static enum err new_key(struct batch *b, int64_t id, uint8_t dek[static SEAL_KEY
 	return e;
 }
 
-enum err customer_create(struct batch *b, const struct snapshot *s, const struct change *changes, size_t n,
-                         const char *source, struct written *out)
+/* Under the new key, which the sealer holds. */
+static enum err first_consents(struct batch *b, const struct snapshot *s, const struct newcomer *in, struct customer_write *w)
+{
+	struct consent_state *state = arena_alloc(&b->arena, sizeof *state);
+
+	if (!state)
+		return ERR_MEMORY;
+	consent_state_init(state, s->revision);
+	for (size_t i = 0; i < in->n_consents; i++)
+		consent_state_apply(state, &in->consents[i]);
+	w->state = state->bytes;
+	w->state_len = sizeof state->bytes;
+	w->state_valid_until_us = state->valid_until_us;
+	return consent_write_events(b, w->id, FIRST_GENERATION, in->consents, in->n_consents);
+}
+
+enum err customer_create(struct batch *b, const struct snapshot *s, const struct newcomer *in, struct written *out)
 {
 	struct customer_write w = {.version = 1, .dek_generation = FIRST_GENERATION, .token_generation = 1, .state_valid_until_us = INT64_MAX};
+	const struct change *changes = in->changes;
 	struct draft d = {.n = 0};
 	enum err e;
 
@@ -370,11 +389,13 @@ enum err customer_create(struct batch *b, const struct snapshot *s, const struct
 	out->id = w.id;
 	if (!e)
 		e = secret_random(out->customer.sref, SREF_LEN);
-	if (source)
-		memcpy(out->customer.source, source, strlen(source) + 1);
+	if (in->source)
+		memcpy(out->customer.source, in->source, strlen(in->source) + 1);
 	if (!e)
 		e = new_key(b, w.id, out->customer.dek, out->wrapped);
-	for (size_t i = 0; i < n && !e; i++) {
+	if (!e && in->n_consents)
+		e = first_consents(b, s, in, &w);
+	for (size_t i = 0; i < in->n_changes && !e; i++) {
 		if (!changes[i].text)
 			continue;
 		e = draft_seal(&d, b, w.id, 1, FIRST_GENERATION, &changes[i]);

@@ -56,8 +56,7 @@ struct change {
 };
 
 /* Writes a new customer with these fields, indexed; gives the opened customer,
- * without a row, for audit and reply: version 1, generation 1. changes ascend by number; source at most
- * SOURCE_MAX bytes, NULL: none. */
+ * without a row, for audit and reply: version 1, generation 1. */
 struct written {
 	int64_t id;
 	uint32_t version, token_generation;
@@ -66,8 +65,15 @@ struct written {
 	uint8_t wrapped[SEAL_DEK_LEN]; /* customer_create: the new key */
 	struct customer customer; /* sref for the audit record */
 };
-enum err customer_create(struct batch *b, const struct snapshot *s, const struct change *changes, size_t n,
-                         const char *source, struct written *out) MUST_CHECK;
+struct consent_event;
+struct newcomer {
+	const struct change *changes; /* ascending by number */
+	size_t n_changes;
+	const char *source; /* at most SOURCE_MAX bytes; NULL: none */
+	const struct consent_event *consents;
+	size_t n_consents;
+};
+enum err customer_create(struct batch *b, const struct snapshot *s, const struct newcomer *in, struct written *out) MUST_CHECK;
 /* What a next version changes beside fields. */
 struct customer_state {
 	uint32_t token_generation;

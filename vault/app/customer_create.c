@@ -123,6 +123,68 @@ static enum err audit_write(struct req *r, struct batch *b, const struct item *i
 	return audit_add(r, b, &entry);
 }
 
+static bool is_minor(const struct req *r, const struct batch *b, const struct item *it)
+{
+	for (size_t i = 0; i < it->changes.n; i++) {
+		const struct change *ch = &it->changes.list[i];
+
+		if (ch->number < EXTERNAL_REF && ch->text && r->snapshot->fields[it->changes.subjects[i]].type == TYPE_BIRTH_DATE &&
+		    consent_minor(ch->text, ch->len, b->now_us))
+			return true;
+	}
+	return false;
+}
+
+/* Consents beside fields: a right of its own, and a guardian's word for a child's. known: the customer, where there is one. */
+static enum err consents_allowed(struct req *r, struct batch *b, const struct item *it, struct customer *known)
+{
+	struct policy_verdict v;
+	bool minor;
+	enum err e;
+
+	if (!it->n_consents)
+		return ERR_OK;
+	if (!policy_has_right(r->snapshot->policy, &r->who, RIGHT_RECORD_CONSENTS, &v))
+		return req_fail(r, ERR_POLICY_DENIED, "/consents");
+	minor = is_minor(r, b, it);
+	if (!minor && known) {
+		e = consent_customer_minor(b, r->snapshot, known, &minor);
+		if (e)
+			return e;
+	}
+	for (size_t i = 0; i < it->n_consents; i++)
+		if (minor && it->consents[i].event.kind == CONSENT_GIVEN && !it->consents[i].guardian)
+			return req_fail(r, ERR_CONSENT, "/consents");
+	return ERR_OK;
+}
+
+static struct consent_event *events_of(struct batch *b, const struct item *it)
+{
+	struct consent_event *events = arena_array(&b->arena, it->n_consents + 1, sizeof *events);
+
+	for (size_t i = 0; events && i < it->n_consents; i++)
+		events[i] = it->consents[i].event;
+	return events;
+}
+
+static enum err create_with_consents(struct req *r, struct batch *b, struct item *it)
+{
+	const struct newcomer in = {.changes = it->changes.list,
+	                            .n_changes = it->changes.n,
+	                            .source = it->source,
+	                            .consents = events_of(b, it),
+	                            .n_consents = it->n_consents};
+
+	return in.consents ? customer_create(b, r->snapshot, &in, &it->written) : ERR_MEMORY;
+}
+
+static enum err next_state(struct batch *b, struct req *r, const struct item *it, struct customer *c, struct customer_state *next)
+{
+	const struct consent_event *events = events_of(b, it);
+
+	return events ? consent_next_state(b, r->snapshot, c, events, it->n_consents, next) : ERR_MEMORY;
+}
+
 static enum err make_one(struct req *r, struct batch *b, struct create_plan *p, size_t at)
 {
 	struct item *it = &p->items[at];
@@ -134,7 +196,9 @@ static enum err make_one(struct req *r, struct batch *b, struct create_plan *p, 
 			e = req_fail(r, ERR_REF_TAKEN, "/external_ref");
 	}
 	if (!e)
-		e = customer_create(b, r->snapshot, it->changes.list, it->changes.n, it->source, &it->written);
+		e = consents_allowed(r, b, it, NULL);
+	if (!e)
+		e = create_with_consents(r, b, it);
 	if (!e)
 		e = audit_write(r, b, it, "create");
 	return e;
@@ -320,9 +384,12 @@ static enum step update_found(struct req *r, struct batch *b, struct create_plan
 		if (changes_want_old(&it->changes, b, c))
 			return STEP_MORE;
 	}
-	state = customer_state_of(c);
+	r->err = consents_allowed(r, b, it, c);
+	if (!r->err)
+		r->err = next_state(b, r, it, c, &state);
 	/* the reference stays as it is: it is the last change */
-	r->err = customer_update(b, r->snapshot, c, it->changes.list, it->changes.n - 1, &state, &it->written);
+	if (!r->err)
+		r->err = customer_update(b, r->snapshot, c, it->changes.list, it->changes.n - 1, &state, &it->written);
 	if (!r->err)
 		r->err = audit_write(r, b, it, "update");
 	return r->err ? STEP_FAIL : STEP_DONE;

@@ -6,7 +6,7 @@
 
 #define ITEMS_MAX 1000
 
-static const char *const item_keys[] = {"fields", "external_ref", "source", NULL};
+static const char *const item_keys[] = {"fields", "external_ref", "source", "consents", NULL};
 
 static enum err parse_item(struct req *r, const struct node *n, struct item *it)
 {
@@ -28,6 +28,8 @@ static enum err parse_item(struct req *r, const struct node *n, struct item *it)
 		if (!it->source)
 			return req_fail(r, ERR_MEMORY, NULL);
 	}
+	if (!e && node_get(n, "consents"))
+		e = consents_parse(r, node_get(n, "consents"), "/consents", &it->consents, &it->n_consents);
 	if (!e && ref) {
 		text = node_string(ref, &len);
 		if (!text)

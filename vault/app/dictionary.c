@@ -312,12 +312,80 @@ static bool basis_known(const char *basis)
 	return false;
 }
 
+/* Members of a purpose that are kept as they came, once they are of the right form. */
+static const char *const terms[] = {"dpv", "jurisdictions", "retention_days", "separate_consent", "written_consent", "recipients", "notice"};
+#define TERMS (sizeof terms / sizeof *terms)
+
+static bool bases_fit(const struct node *jurisdictions)
+{
+	struct node_iter it = node_members(jurisdictions);
+	const struct node *n;
+	size_t len;
+
+	while ((n = node_next(&it)))
+		if (!field_name_valid(it.key) || !node_string(n, &len) || !basis_known(node_string(n, &len)))
+			return false;
+	return true;
+}
+
+static bool texts_fit(const struct node *list)
+{
+	for (size_t i = 0; i < node_count(list); i++) {
+		size_t len = 0;
+
+		if (!node_string(node_at(list, i), &len) || len == 0 || len > TITLE_MAX)
+			return false;
+	}
+	return node_count(list) <= 100;
+}
+
+/* The first member that is not what it should be; NULL: none. */
+static const char *terms_wrong(const struct node *root)
+{
+	const struct node *n;
+	size_t len = 0;
+
+	if ((n = node_get(root, "dpv")) && (!node_string(n, &len) || len == 0 || len > TITLE_MAX))
+		return "dpv";
+	if ((n = node_get(root, "jurisdictions")) && (node_type(n) != NODE_OBJECT || !bases_fit(n)))
+		return "jurisdictions";
+	if ((n = node_get(root, "retention_days")) && (node_type(n) != NODE_INT || node_int(n) < 1 || node_int(n) > 36500))
+		return "retention_days";
+	if ((n = node_get(root, "separate_consent")) && node_type(n) != NODE_BOOL)
+		return "separate_consent";
+	if ((n = node_get(root, "written_consent")) && node_type(n) != NODE_BOOL)
+		return "written_consent";
+	if ((n = node_get(root, "recipients")) && (node_type(n) != NODE_ARRAY || !texts_fit(n)))
+		return "recipients";
+	if ((n = node_get(root, "notice")) && (!node_string(n, &len) || !field_name_valid(node_string(n, &len))))
+		return "notice";
+	return NULL;
+}
+
+static enum err put_terms(const struct node *root, struct json *j)
+{
+	for (size_t i = 0; i < TERMS; i++) {
+		const struct node *n = node_get(root, terms[i]);
+		enum err e;
+
+		if (!n)
+			continue;
+		json_key(j, terms[i]);
+		e = node_print(n, j->out);
+		j->comma = true;
+		if (e)
+			return e;
+	}
+	return ERR_OK;
+}
+
 /* The definition as it is stored; false: r->err is set or the refusal composed. */
 static enum step read_purpose(struct req *r, struct batch *b, struct buf *definition, bool *refused)
 {
-	static const char *const keys[] = {"title", "legal_basis", NULL};
+	static const char *const keys[] = {"title", "legal_basis", "dpv", "jurisdictions", "retention_days", "separate_consent",
+	                                   "written_consent", "recipients", "notice", NULL};
 	const struct node *root = NULL;
-	const char *title, *basis;
+	const char *title, *basis, *wrong;
 	struct json j;
 
 	if (req_object(r, keys, &root))
@@ -326,6 +394,9 @@ static enum step read_purpose(struct req *r, struct batch *b, struct buf *defini
 	basis = title ? manage_text(r, root, "legal_basis", FIELD_NAME_MAX - 1) : NULL;
 	if (!basis)
 		return STEP_FAIL;
+	wrong = terms_wrong(root);
+	if (wrong)
+		return req_fail(r, ERR_MALFORMED, "/%s", wrong), STEP_FAIL;
 	*refused = true;
 	if (!basis_known(basis))
 		return refuse_declaration(r, b, "legal_basis is consent, contract, legal_obligation, vital_interest, public_task or legitimate_interest", NULL);
@@ -336,8 +407,9 @@ static enum step read_purpose(struct req *r, struct batch *b, struct buf *defini
 	json_object(&j);
 	json_key_string(&j, "title", title);
 	json_key_string(&j, "legal_basis", basis);
+	r->err = put_terms(root, &j);
 	json_object_end(&j);
-	return STEP_DONE;
+	return r->err ? STEP_FAIL : STEP_DONE;
 }
 
 static enum step store_purpose(struct req *r, struct batch *b, const struct purpose *p)

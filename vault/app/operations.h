@@ -23,6 +23,21 @@ OPERATION(record_add);   /* records.c */
 OPERATION(record_list);  /* records.c */
 OPERATION(record_delete); /* records.c */
 
+OPERATION(consent_put);  /* consents.c; the other decisions differ in their plans */
+enum err consent_withdraw_plan(struct req *r);
+enum err basis_put_plan(struct req *r);
+enum err basis_delete_plan(struct req *r);
+enum err objection_put_plan(struct req *r);
+enum err objection_delete_plan(struct req *r);
+enum err restriction_put_plan(struct req *r);
+enum err restriction_delete_plan(struct req *r);
+OPERATION(consent_batch); /* consent_batch.c */
+enum step receipt_decide(struct req *r, struct batch *b);               /* consent_receipt.c */
+enum step signing_key_decide(struct req *r, struct batch *b);           /* signed.c */
+enum err consents_list_plan(struct req *r);                          /* consent_read.c */
+enum step consents_list_want(struct req *r, struct batch *b);
+enum step consents_list_decide(struct req *r, struct batch *b);
+
 /* Configuration and log: one step, in a batch of their own, that also composes the reply. */
 enum step whoami_decide(struct req *r, struct batch *b);             /* callers.c */
 enum step identities_decide(struct req *r, struct batch *b);         /* callers.c */
@@ -36,6 +51,8 @@ enum step field_put_decide(struct req *r, struct batch *b);          /* dictiona
 enum step purposes_list_decide(struct req *r, struct batch *b);      /* dictionary.c */
 enum step purpose_get_decide(struct req *r, struct batch *b);        /* dictionary.c */
 enum step purpose_put_decide(struct req *r, struct batch *b);        /* dictionary.c */
+enum step notice_get_decide(struct req *r, struct batch *b);         /* notices.c */
+enum step notice_put_decide(struct req *r, struct batch *b);         /* notices.c */
 enum step policies_get_decide(struct req *r, struct batch *b);       /* policies.c */
 enum step policy_check_decide(struct req *r, struct batch *b);       /* policies.c */
 enum step policy_activate_decide(struct req *r, struct batch *b);    /* policies.c */

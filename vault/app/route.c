@@ -6,6 +6,8 @@
 
 #define KIB ((size_t)1024)
 #define OP(name) name##_plan, name##_want, name##_decide, name##_reply
+#define DECISION(name) name##_plan, consent_put_want, consent_put_decide, consent_put_reply
+#define CONSENTS consents_list_plan, consents_list_want, consents_list_decide, NULL
 #define STEP(name) NULL, NULL, name##_decide, NULL /* decides and composes in one */
 
 const struct route routes[] = {
@@ -19,6 +21,18 @@ const struct route routes[] = {
     {"POST", "/v1/customers/{customer}/records/{kind}", "record.create", ROUTE_PURPOSE | ROUTE_BODY | ROUTE_IDEMPOTENT, 128 * KIB, {NULL}, OP(record_add)},
     {"GET", "/v1/customers/{customer}/records/{kind}", "record.list", ROUTE_PURPOSE, 0, {"limit", "cursor"}, OP(record_list)},
     {"DELETE", "/v1/customers/{customer}/records/{kind}/{record}", "record.delete", ROUTE_PURPOSE, 0, {NULL}, OP(record_delete)},
+    {"GET", "/v1/customers/{customer}/consents", "consent.list", ROUTE_PURPOSE | ROUTE_SOLO, 0, {NULL}, CONSENTS},
+    {"GET", "/v1/customers/{customer}/consents/{purpose}", "consent.read", ROUTE_PURPOSE | ROUTE_SOLO, 0, {"limit", "cursor"}, CONSENTS},
+    {"GET", "/v1/customers/{customer}/consents/{purpose}/receipt", "consent.receipt", ROUTE_PURPOSE | ROUTE_SOLO, 0, {NULL}, consents_list_plan, consents_list_want, receipt_decide, NULL},
+    {"PUT", "/v1/customers/{customer}/consents/{purpose}", "consent.put", ROUTE_PURPOSE | ROUTE_BODY, 8 * KIB, {NULL}, DECISION(consent_put)},
+    {"POST", "/v1/customers/{customer}/consents/{purpose}:withdraw", "consent.withdraw", ROUTE_PURPOSE, 0, {"channel", "method"}, DECISION(consent_withdraw)},
+    {"POST", "/v1/consents:batch", "consent.put_batch", ROUTE_PURPOSE | ROUTE_BODY | ROUTE_BULK, 4096 * KIB, {NULL}, OP(consent_batch)},
+    {"PUT", "/v1/customers/{customer}/bases/{purpose}", "basis.put", ROUTE_PURPOSE | ROUTE_BODY, 4 * KIB, {NULL}, DECISION(basis_put)},
+    {"DELETE", "/v1/customers/{customer}/bases/{purpose}", "basis.delete", ROUTE_PURPOSE, 0, {NULL}, DECISION(basis_delete)},
+    {"PUT", "/v1/customers/{customer}/objections/{purpose}", "objection.put", ROUTE_PURPOSE, 0, {"channel", "method"}, DECISION(objection_put)},
+    {"DELETE", "/v1/customers/{customer}/objections/{purpose}", "objection.delete", ROUTE_PURPOSE, 0, {"channel", "method"}, DECISION(objection_delete)},
+    {"PUT", "/v1/customers/{customer}/restriction", "restriction.put", ROUTE_PURPOSE, 0, {"purpose", "channel", "method"}, DECISION(restriction_put)},
+    {"DELETE", "/v1/customers/{customer}/restriction", "restriction.delete", ROUTE_PURPOSE, 0, {"purpose", "channel", "method"}, DECISION(restriction_delete)},
     {"POST", "/v1/tokens:detokenize", "token.detokenize", ROUTE_PURPOSE | ROUTE_BODY, 256 * KIB, {NULL}, OP(detokenize)},
     {"POST", "/v1/tokens:translate", "token.translate", ROUTE_PURPOSE | ROUTE_BODY, 256 * KIB, {NULL}, OP(translate)},
 
@@ -34,6 +48,9 @@ const struct route routes[] = {
     {"GET", "/v1/purposes", "purpose.list", 0, 0, {NULL}, STEP(purposes_list)},
     {"GET", "/v1/purposes/{name}", "purpose.read", 0, 0, {NULL}, STEP(purpose_get)},
     {"PUT", "/v1/purposes/{name}", "purpose.put", ROUTE_BODY | ROUTE_SOLO, 4 * KIB, {NULL}, STEP(purpose_put)},
+    {"GET", "/v1/signing-key", "key.signing", 0, 0, {NULL}, STEP(signing_key)},
+    {"GET", "/v1/notices/{name}", "notice.read", ROUTE_SOLO, 0, {NULL}, STEP(notice_get)},
+    {"PUT", "/v1/notices/{name}", "notice.put", ROUTE_BODY | ROUTE_SOLO, 512 * KIB, {NULL}, STEP(notice_put)},
     {"GET", "/v1/policies", "policy.read", ROUTE_SOLO, 0, {NULL}, STEP(policies_get)},
     {"POST", "/v1/policies:check", "policy.check", ROUTE_BODY | ROUTE_BULK, 4096 * KIB, {NULL}, STEP(policy_check)},
     {"POST", "/v1/policies:activate", "policy.activate", ROUTE_BODY | ROUTE_SOLO, 2048 * KIB, {NULL}, STEP(policy_activate)},

@@ -3,6 +3,7 @@
 
 #include "codec/value.h"
 #include "store/configuration.h"
+#include "store/consents.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -141,6 +142,39 @@ static enum err load_fields(struct snapshot *s, struct db *db, struct buf *why)
 	return e;
 }
 
+/* What the definition asks of a consent. */
+static enum err read_consent_terms(const struct node *n, struct purpose *p)
+{
+	size_t len;
+	const char *notice = node_string(node_get(n, "notice"), &len);
+
+	p->separate = node_bool(node_get(n, "separate_consent"));
+	p->written = node_bool(node_get(n, "written_consent"));
+	return !notice || copy_name(p->notice, notice) ? ERR_OK : ERR_DICTIONARY;
+}
+
+static enum err load_notices(struct snapshot *s, struct db *db)
+{
+	struct db_result *r = NULL;
+	enum err e = notices_in_force(db, &r);
+
+	for (size_t i = 0; !e && i < db_rows(r); i++)
+		for (size_t k = 0; k < s->n_purposes; k++) {
+			struct purpose *p = &s->purposes[k];
+
+			if (strcmp(p->notice, db_text(r, i, 0)) != 0)
+				continue;
+			if ((uint32_t)db_int4(r, i, 1) > p->notice_version)
+				p->notice_version = (uint32_t)db_int4(r, i, 1);
+			if (db_bool(r, i, 2)) {
+				p->renewed_version = (uint32_t)db_int4(r, i, 1);
+				p->renewed_revision = db_int8(r, i, 3);
+			}
+		}
+	db_result_free(r);
+	return e;
+}
+
 static enum err read_purpose(const struct db_result *r, size_t i, struct purpose *p)
 {
 	size_t len, basis_len;
@@ -156,6 +190,8 @@ static enum err read_purpose(const struct db_result *r, size_t i, struct purpose
 	basis = e ? NULL : node_string(node_get(doc_root(doc), "legal_basis"), &basis_len);
 	if (!e && (!basis || !copy_name(p->legal_basis, basis)))
 		e = ERR_DICTIONARY;
+	if (!e)
+		e = read_consent_terms(doc_root(doc), p);
 	if (!e && !(p->definition = strdup((const char *)definition)))
 		e = ERR_MEMORY;
 	doc_free(doc);
@@ -301,6 +337,8 @@ enum err snapshot_load(struct db *db, struct snapshot **out, struct buf *why)
 		e = load_fields(s, db, why);
 	if (!e)
 		e = load_purposes(s, db);
+	if (!e)
+		e = load_notices(s, db);
 	if (!e)
 		e = load_policy(s, db, why);
 	if (!e)

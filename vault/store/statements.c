@@ -69,6 +69,9 @@ const struct db_statement store_statements[] = {
                                            "AS q (c, k, i, g, s)"},
     [ST_DELETE_RECORD] = {"delete_record", "DELETE FROM record r USING unnest($1::int8[], $2::int4[], $3::int8[]) AS q (c, k, i) "
                                            "WHERE r.customer_id = q.c AND r.kind = q.k AND r.item = q.i"},
+    [ST_INSERT_CONSENT] = {"insert_consent", "INSERT INTO consent_event (customer_id, purpose, kind, dek_generation, at, valid_until, notice_version, detail, sealed) "
+                                             "SELECT c, p, k, g, $9::timestamptz, v, n, d, s FROM unnest($1::int8[], $2::int4[], $3::int4[], $4::int4[], "
+                                             "$5::timestamptz[], $6::int4[], $7::text[], $8::bytea[]) WITH ORDINALITY AS q (c, p, k, g, v, n, d, s, o) ORDER BY o"},
     [ST_INSERT_IDEMPOTENCY] = {"insert_idempotency", "INSERT INTO idempotency (key_mac, body_mac, status, result, created_at) "
                                                      "SELECT a, b, c, d, $5::timestamptz FROM unnest($1::bytea[], $2::bytea[], $3::int4[], $4::bytea[]) AS q (a, b, c, d) "
                                                      "ON CONFLICT (key_mac) DO UPDATE SET body_mac = excluded.body_mac, status = excluded.status, "

@@ -17,6 +17,7 @@
 	X(INSERT_INDEX,       ST_INSERT_INDEX,       false, DB_INT8, DB_INT4, DB_INT4, DB_INT8)                            \
 	X(DELETE_RECORD,      ST_DELETE_RECORD,      false, DB_INT8, DB_INT4, DB_INT8)                                     \
 	X(INSERT_RECORD,      ST_INSERT_RECORD,      true,  DB_INT8, DB_INT4, DB_INT8, DB_INT4, DB_BYTEA)                  \
+	X(INSERT_CONSENT,     ST_INSERT_CONSENT,     true,  DB_INT8, DB_INT4, DB_INT4, DB_INT4, DB_TIME, DB_INT4, DB_TEXT, DB_BYTEA) \
 	X(INSERT_IDEMPOTENCY, ST_INSERT_IDEMPOTENCY, true,  DB_BYTEA, DB_BYTEA, DB_INT4, DB_BYTEA)                         \
 	X(SPEND_SEARCH,       ST_SPEND_SEARCH,       true,  DB_INT8, DB_INT8)
 
@@ -160,6 +161,20 @@ void writes_delete_record(struct writes *w, int64_t customer, uint16_t kind, int
 	db_array_int8(&to[0], customer);
 	db_array_int4(&to[1], kind);
 	db_array_int8(&to[2], item);
+}
+
+void writes_consent(struct writes *w, int64_t customer, const struct consent_write *c)
+{
+	struct db_array *to = w->column[INSERT_CONSENT];
+
+	db_array_int8(&to[0], customer);
+	db_array_int4(&to[1], c->purpose);
+	db_array_int4(&to[2], c->kind);
+	db_array_int4(&to[3], (int32_t)c->dek_generation);
+	db_array_time(&to[4], c->valid_until_us);
+	db_array_int4(&to[5], (int32_t)c->notice_version);
+	db_array_bytes(&to[6], c->detail, strlen(c->detail));
+	db_array_bytes(&to[7], c->sealed, c->sealed_len);
 }
 
 void writes_idempotency(struct writes *w, const uint8_t key_mac[static 32], const uint8_t body_mac[static 32],

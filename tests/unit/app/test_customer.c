@@ -47,6 +47,7 @@ static int set_up(void **state)
 	w->s.n_fields = 2;
 	w->s.subject_of_number[1] = 1;
 	w->s.subject_of_number[14] = 2;
+	w->b.snapshot = &w->s;
 	w->b.app = &w->app;
 	w->b.now_us = 1000;
 	arena_init(&w->b.arena, 0);
@@ -97,7 +98,7 @@ static void store(struct world *w, const char *email, struct stored *out)
 	const struct change changes[] = {{1, email, strlen(email)}, {14, "\"a note\"", 8}};
 	struct written written;
 
-	assert_int_equal(customer_create(&w->b, &w->s, changes, 2, "web", &written), ERR_OK);
+	assert_int_equal(customer_create(&w->b, &w->s, &(struct newcomer){.changes = changes, .n_changes = 2, .source = "web"}, &written), ERR_OK);
 	row_of(&written.row, &out->row);
 	/* the wrapped key, as it went into the writer */
 	memcpy(out->wrapped, written.wrapped, sizeof out->wrapped);
