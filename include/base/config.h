@@ -19,7 +19,7 @@
  *
  * Types: text-like ones are char *: url (may hold a password, so no message
  * shows it), address (IP), file, key (file, closed to others), secret (file of
- * the owner alone), folder, maybe (file, or "" for none), node, country, level.
+ * the owner alone), folder, maybe (file, or "" for none), path (of a file that the vault makes), node, country, level.
  * Numbers (port, number) are int64_t and have a range. */
 #define CONFIG_LIST(X)                                                                                                 \
 	X(DATABASE_URL,         database_url,         url,     "",                          0, 0,           "libpq connection string of the service role.") \
@@ -33,6 +33,7 @@
 	X(DENY_LIST,            deny_list,            maybe,   "",                          0, 0,           "File of serials (hex) and SPIFFE IDs, one a line, that are refused on each request.") \
 	X(KEYRING,              keyring,              secret,  "var/keys/keyring",          0, 0,           "Keyring file, mode 0600 or 0400.") \
 	X(ROOT_KEY,             root_key,             secret,  "var/keys/root",             0, 0,           "Root key file, 32 bytes, mode 0400 or 0600.") \
+	X(LEDGER,               ledger,               path,    "",                          0, 0,           "Ledger of erasures, on storage that all nodes share and no backup of the database holds; default: the keyring's path and .ledger.") \
 	X(NODE,                 node,                 node,    "",                          0, 0,           "Name of this node in audit records, [A-Za-z0-9._-]{1,64}; default: the host's name.") \
 	X(IO_THREADS,           io_threads,           number,  "2",                         1, 64,          "Threads that serve connections.") \
 	X(EXECUTORS,            executors,            number,  "1",                         1, 16,          "Database executors for single requests; bulk work has one more.") \
@@ -47,6 +48,10 @@
 	X(DEFAULT_COUNTRY,      default_country,      country, "CN",                        0, 0,           "ISO 3166 country of phone numbers in national form.") \
 	X(EXPECTED_CUSTOMERS,   expected_customers,   number,  "1000000",                1000, 10000000000, "Sets how far blind index tags are truncated, when a keyring's first index epoch is made.") \
 	X(SEARCH_BUDGET,        search_budget,        number,  "10000",                     1, 1000000000,  "Distinct searched values an identity may use an hour, over all nodes.") \
+	X(OFFICERS_EXPORT,      officers_export,      number,  "1",                         1, 16,          "Officers who must stand behind an export: approvers, and the requester where he is one.") \
+	X(OFFICERS_ERASE,       officers_erase,       number,  "2",                         1, 16,          "The same for an erasure.") \
+	X(OFFICERS_OTHER,       officers_other,       number,  "1",                         1, 16,          "The same for rectification, restriction and objection.") \
+	X(HOLIDAYS,             holidays,             maybe,   "",                          0, 0,           "File of days that are no working days beside Saturdays and Sundays, YYYY-MM-DD a line; for terms in working days.") \
 	X(LOG_LEVEL,            log_level,            level,   "info",                      0, 0,           "debug, info, warn or error.")
 
 enum config_key {
@@ -68,6 +73,7 @@ struct config {
 #define CONFIG_MEMBER_secret(member) char *member
 #define CONFIG_MEMBER_folder(member) char *member
 #define CONFIG_MEMBER_maybe(member) char *member
+#define CONFIG_MEMBER_path(member) char *member
 #define CONFIG_MEMBER_node(member) char *member
 #define CONFIG_MEMBER_country(member) char *member
 #define CONFIG_MEMBER_level(member) char *member
@@ -96,6 +102,9 @@ void config_fini(struct config *c);
 void config_help(struct buf *out);
 /* The value of a text-like key by number, or NULL for a number. Borrowed. */
 const char *config_text(const struct config *c, enum config_key key);
+/* The ledger's path: as configured, or beside the keyring, written into room. */
+#define CONFIG_PATH_MAX 4096
+const char *config_ledger(const struct config *c, char room[static CONFIG_PATH_MAX]);
 /* "VAULT_..." of a key. */
 const char *config_name(enum config_key key);
 

@@ -34,6 +34,9 @@
 	X(METRIC_POLICY_REVISION,     gauge,     "vault_configuration_revision",          "Revision of policy and dictionary in force here.") \
 	X(METRIC_RELOADS,             counter,   "vault_reloads_total",                   "Certificate and deny list reloads that succeeded.") \
 	X(METRIC_RELOAD_FAILURES,     counter,   "vault_reload_failures_total",           "Reloads that failed; the old state stays in force.") \
+	X(METRIC_RIGHTS_OPEN,         gauge,     "vault_rights_requests_open",            "Rights requests that have not ended (of the leading node).") \
+	X(METRIC_RIGHTS_OVERDUE,      gauge,     "vault_rights_requests_overdue",         "Of these, past their due time.") \
+	X(METRIC_RIGHTS_DUE_SOON,     gauge,     "vault_rights_requests_due_72h",         "Of these, due within 72 hours.") \
 	X(METRIC_FOLLOWERS,           gauge,     "vault_audit_followers",                 "Clients that follow the audit log now.")
 
 enum metric {

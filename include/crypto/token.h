@@ -1,5 +1,6 @@
 /* token.h: opaque pointers, valid in one audience: cus1... to a customer,
- * tok1... to a field, rec1... to a record.
+ * tok1... to a field, rec1... to a record; and req1... to a rights request or a hold,
+ * which all officers share: made in audience 0, which no caller has.
  *
  * cus and tok are one AES-256 block under a key of (audience, token epoch)
  * over {customer 64, subject 16, token generation 16, constant 32}; rec is
@@ -20,7 +21,7 @@
 
 #define TOKEN_TEXT_MAX 92 /* longest text and NUL */
 
-enum token_type { TOKEN_CUSTOMER, TOKEN_FIELD, TOKEN_RECORD };
+enum token_type { TOKEN_CUSTOMER, TOKEN_FIELD, TOKEN_RECORD, TOKEN_REQUEST };
 
 /* A token as text, decoded but not opened: any thread may do this. */
 struct token_text {
@@ -33,8 +34,8 @@ struct token_text {
 /* What a token points to. */
 struct token_target {
 	enum token_type type;
-	uint64_t customer;
-	uint16_t subject;    /* field or kind; 0 in TOKEN_CUSTOMER */
+	uint64_t customer;   /* TOKEN_REQUEST: the number of the request or hold */
+	uint16_t subject;    /* field or kind; 0 in TOKEN_CUSTOMER; TOKEN_REQUEST: 0 request, 1 hold */
 	uint16_t generation; /* the customer's token generation when it was made */
 	uint64_t item;       /* TOKEN_RECORD only */
 };

@@ -3,6 +3,7 @@
 
 #include "store/statements.h"
 #include "vault/app/consent_expiry.h"
+#include "vault/app/rights_jobs.h"
 
 static const struct db_statement no_statements[] = {{NULL, NULL}};
 
@@ -13,6 +14,11 @@ static enum err sweep(struct app *app, struct worker *w, struct db *db, bool *mo
 	*more = false;
 	return store_sweep(db);
 }
+
+static const struct worker_task rights[] = {
+    {"rights_requests", 1000000, rights_run_due},
+    {NULL, 0, NULL},
+};
 
 static const struct worker_task upkeep[] = {
     {"consent_expiry", 500000, consent_expire},
@@ -32,6 +38,7 @@ static const struct {
 	const struct worker_task *tasks;
 } table[BACKGROUND_COUNT] = {
     [BACKGROUND_UPKEEP] = {"upkeep", 1, no_statements, upkeep},
+    [BACKGROUND_RIGHTS] = {"rights", 2, no_statements, rights},
 };
 
 enum err background_start(struct app *app)

@@ -9,6 +9,7 @@
 #include "store/configuration.h"
 #include "store/migrate.h"
 #include "store/statements.h"
+#include "vault/app/erasure.h"
 #include "vault/app/follow.h"
 
 #include <stdlib.h>
@@ -91,6 +92,8 @@ static enum err connected(void *state, struct db *db, bool *committed, struct bu
 	b->db = db;
 	if (!e)
 		e = batch_adopt_snapshot(b, db, why);
+	if (!e)
+		e = erasure_agrees(b->app->config, b->app->keyring, db, why);
 	if (!e) {
 		e = resume_stream(b, db, committed);
 		if (e)

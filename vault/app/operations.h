@@ -53,6 +53,19 @@ enum step purpose_get_decide(struct req *r, struct batch *b);        /* dictiona
 enum step purpose_put_decide(struct req *r, struct batch *b);        /* dictionary.c */
 enum step notice_get_decide(struct req *r, struct batch *b);         /* notices.c */
 enum step notice_put_decide(struct req *r, struct batch *b);         /* notices.c */
+enum err rights_open_plan(struct req *r);                            /* rights_requests.c */
+enum step rights_open_want(struct req *r, struct batch *b);
+enum step rights_open_decide(struct req *r, struct batch *b);
+enum step rights_list_decide(struct req *r, struct batch *b);
+enum step rights_get_decide(struct req *r, struct batch *b);
+enum step rights_move_decide(struct req *r, struct batch *b);        /* rights_moves.c */
+enum step certificate_decide(struct req *r, struct batch *b);        /* erasure.c */
+enum err hold_put_plan(struct req *r);                               /* hold.c */
+enum step hold_put_want(struct req *r, struct batch *b);
+enum step hold_put_decide(struct req *r, struct batch *b);
+enum step hold_list_decide(struct req *r, struct batch *b);
+enum step hold_confirm_decide(struct req *r, struct batch *b);
+enum step hold_release_decide(struct req *r, struct batch *b);
 enum step policies_get_decide(struct req *r, struct batch *b);       /* policies.c */
 enum step policy_check_decide(struct req *r, struct batch *b);       /* policies.c */
 enum step policy_activate_decide(struct req *r, struct batch *b);    /* policies.c */

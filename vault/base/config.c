@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -125,6 +126,7 @@ static const char *text_fault(enum config_type type, const char *value)
 	case CONFIG_TYPE_folder: return *value ? NULL : "must not be empty";
 	case CONFIG_TYPE_url:
 	case CONFIG_TYPE_maybe:
+	case CONFIG_TYPE_path:
 	case CONFIG_TYPE_port:
 	case CONFIG_TYPE_number: break;
 	}
@@ -428,4 +430,12 @@ void config_help(struct buf *out)
 		else
 			buf_printf(out, "%s\n", row->help);
 	}
+}
+
+const char *config_ledger(const struct config *c, char room[static CONFIG_PATH_MAX])
+{
+	if (*c->ledger)
+		return c->ledger;
+	snprintf(room, CONFIG_PATH_MAX, "%s.ledger", c->keyring);
+	return room;
 }

@@ -32,6 +32,7 @@ static const struct shape {
     [TOKEN_CUSTOMER] = {"cus", BLOCK_LEN, 0x63757331},
     [TOKEN_FIELD] = {"tok", BLOCK_LEN, 0x746f6b31},
     [TOKEN_RECORD] = {"rec", RECORD_SEALED, 0},
+    [TOKEN_REQUEST] = {"req", BLOCK_LEN, 0x72657131},
 };
 #define SHAPES (sizeof shapes / sizeof *shapes)
 

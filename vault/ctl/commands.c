@@ -84,6 +84,11 @@ static const struct ctl_option signed_verify_options[] = {
     {0},
 };
 
+static const struct ctl_option erasure_replay_options[] = {
+    {"config", "FILE", NULL, "KEY=VALUE file of vaultd, for VAULT_MIGRATE_URL, VAULT_KEYRING, VAULT_ROOT_KEY and VAULT_LEDGER."},
+    {0},
+};
+
 static const struct ctl_option notice_put_options[] = {
     {"renew", NULL, NULL, "Consents on earlier versions do not count any more."},
     {0},
@@ -210,6 +215,18 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl key status --config /etc/vault/vaultd.env\n",
      command_key_status},
+    {"erasure", "verify", "FILE", 1, 1, signed_verify_options, "Checks an erasure certificate without the vault.",
+     "Exit code 5 where the signature does not fit.\n\n"
+     "Example:\n"
+     "  vaultctl erasure verify certificate.json --public-key HEX\n",
+     command_signed_verify},
+    {"erasure", "replay", "", 0, 0, erasure_replay_options, "Erases again, in a restored database, all whom the ledger names.",
+     "vaultd refuses to serve a database that is older than its ledger; this brings it up to\n"
+     "it, in one transaction, and says how many customers it erased again. A second run changes\n"
+     "nothing. Needs keyring, root key and ledger, and the role that owns the schema.\n\n"
+     "Example:\n"
+     "  vaultctl erasure replay --config /etc/vault/vaultd.env\n",
+     command_erasure_replay},
     {NULL, "migrate", "", 0, 0, migrate_options, "Brings the database to the schema of this build.",
      "As the role that owns the schema: applies each migration that is missing, in order,\n"
      "and activates the shipped policy where there is none. A second run changes nothing.\n"

@@ -25,7 +25,7 @@
 #define DESK "spiffe://crm.example/svc/service-desk"
 #define STRANGER "spiffe://crm.example/svc/stranger"
 
-static char service_node[] = "unit", service_country[] = "CN", service_keyring[80], service_root[80];
+static char service_node[] = "unit", service_country[] = "CN", service_none[] = "", service_keyring[80], service_root[80];
 static struct config service_config;
 static struct app *service_app;
 
@@ -40,6 +40,8 @@ static void service_start(int64_t executors, int64_t search_budget)
 	                                 .keyring = service_keyring,
 	                                 .root_key = service_root,
 	                                 .node = service_node,
+	                                 .ledger = service_none,
+	                                 .holidays = service_none,
 	                                 .default_country = service_country,
 	                                 .executors = executors,
 	                                 .queue_limit = 64,

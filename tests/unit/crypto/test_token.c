@@ -44,6 +44,8 @@ static const struct token_target targets[] = {
     {.type = TOKEN_CUSTOMER},
     {.type = TOKEN_FIELD},
     {.type = TOKEN_RECORD},
+    {.type = TOKEN_REQUEST, .customer = 7},
+    {.type = TOKEN_REQUEST, .customer = UINT64_MAX, .subject = 1},
 };
 
 static void assert_same(const struct token_target *a, const struct token_target *b)
@@ -67,7 +69,7 @@ static void write_token(uint16_t audience, uint32_t epoch, const struct token_ta
 
 static void a_token_leads_back_to_its_target(void **state)
 {
-	static const char *const prefixes[] = {"cus1", "tok1", "rec1"};
+	static const char *const prefixes[] = {"cus1", "tok1", "rec1", "req1"};
 	char text[TOKEN_TEXT_MAX];
 	struct token_text decoded;
 	struct token_target back;
@@ -326,7 +328,7 @@ static void more_audiences_than_are_kept_ready_work(void **state)
 
 static void what_no_token_can_say_is_refused(void **state)
 {
-	const struct token_target bad[] = {{.type = TOKEN_CUSTOMER, .subject = 1}, {.type = (enum token_type)3}};
+	const struct token_target bad[] = {{.type = TOKEN_CUSTOMER, .subject = 1}, {.type = (enum token_type)4}};
 	struct token_text text = {.type = TOKEN_FIELD, .len = 15};
 	char out[TOKEN_TEXT_MAX];
 	struct token_target back;
@@ -338,7 +340,7 @@ static void what_no_token_can_say_is_refused(void **state)
 		assert_string_equal(out, "");
 	}
 	assert_int_equal(token_open(tokens, 5, 0, &text, &back), ERR_INTERNAL);
-	text.type = (enum token_type)3;
+	text.type = (enum token_type)4;
 	assert_int_equal(token_open(tokens, 5, 0, &text, &back), ERR_INTERNAL);
 }
 

@@ -1,0 +1,78 @@
+/* rights.h: rights requests, approvals, notes, holds and erasures in the database. Plain queries, in the
+ * transaction of a batch or on a worker's connection. */
+#ifndef STORE_RIGHTS_H
+#define STORE_RIGHTS_H
+
+#include "db/connection.h"
+
+struct rights_row {
+	int64_t request, customer;
+	int32_t kind, state;
+	const char *scope, *jurisdiction, *channel, *requester, *assignee, *reason;
+	const uint8_t *sref;
+	size_t sref_len;
+	bool officer, extended;
+	int64_t created_at_us, due_at_us;
+	int64_t approved_at_us, ended_at_us; /* 0: not yet */
+	int64_t done, total;
+};
+/* Row i of a result of one of these; texts are borrowed from it. */
+void rights_row_read(const struct db_result *rows, size_t i, struct rights_row *out);
+
+/* Gives the new number. */
+enum err rights_insert(struct db *db, const struct rights_row *r, int64_t *request) MUST_CHECK;
+/* One row or none; lock: FOR UPDATE. */
+enum err rights_get(struct db *db, int64_t request, bool lock, struct db_result **out) MUST_CHECK;
+struct rights_filter {
+	int64_t before, customer; /* requests below; 0: of any customer */
+	int32_t state, kind;      /* -1: any */
+	const char *requester;    /* NULL: anybody's */
+	bool overdue;
+	int32_t most;
+};
+enum err rights_list(struct db *db, const struct rights_filter *f, struct db_result **out) MUST_CHECK;
+/* Is a request of this kind and scope for the customer still open? */
+enum err rights_open_like(struct db *db, int64_t customer, int32_t kind, const char *scope, bool *found) MUST_CHECK;
+/* The row must be locked. Sets state, reason, assignee, scope, due_at, extended, approved_at, ended_at, sref, customer. */
+enum err rights_update(struct db *db, const struct rights_row *r) MUST_CHECK;
+enum err rights_progress_set(struct db *db, int64_t request, int64_t done, int64_t total) MUST_CHECK;
+/* Approved, running (from before a crash), or held and perhaps free again; oldest first. */
+enum err rights_due_jobs(struct db *db, int32_t approved, int32_t running, int32_t held, struct db_result **out) MUST_CHECK;
+/* state, overdue, due in 72 h: counts of those not ended, a kind a row: kind, open, overdue, soon. */
+enum err rights_counts(struct db *db, struct db_result **out) MUST_CHECK;
+
+enum err rights_approve(struct db *db, int64_t request, const char *approver, const uint8_t hash[static 32], int64_t at_us) MUST_CHECK;
+/* approver, scope_hash, at; those after since. */
+enum err rights_approvals(struct db *db, int64_t request, int64_t since_us, struct db_result **out) MUST_CHECK;
+enum err rights_note_add(struct db *db, int64_t customer, int64_t request, const char *author, int64_t at_us, uint32_t generation,
+                         const uint8_t *sealed, size_t len) MUST_CHECK;
+/* item, author, at, dek_generation, sealed; oldest first. */
+enum err rights_notes(struct db *db, int64_t customer, int64_t request, struct db_result **out) MUST_CHECK;
+
+struct hold_entry {
+	int64_t customer, until_us, at_us;
+	const char *scope, *reason, *law, *by;
+};
+enum err hold_insert(struct db *db, const struct hold_entry *h, int64_t *hold) MUST_CHECK;
+/* hold, customer_id, scope, reason, law, until, proposed_by, proposed_at, confirmed_by, released_by. customer 0: of all, newest first, at most most. */
+enum err hold_list(struct db *db, int64_t customer, int64_t hold, int32_t most, struct db_result **out) MUST_CHECK;
+enum err hold_confirm(struct db *db, int64_t hold, const char *by, int64_t at_us) MUST_CHECK;
+enum err hold_release(struct db *db, int64_t hold, const char *by, int64_t at_us) MUST_CHECK;
+/* scope of each hold that counts now. */
+enum err holds_in_force(struct db *db, int64_t customer, int64_t now_us, struct db_result **out) MUST_CHECK;
+
+/* Everything of the customer but what the log and the list of erasures hold. */
+enum err erase_customer(struct db *db, int64_t customer, const char *keep_requests_reason) MUST_CHECK;
+struct erasure_entry {
+	int64_t position, request, at_us;
+	const uint8_t *customer_mac, *hash; /* 32 bytes */
+};
+enum err erasure_insert(struct db *db, const struct erasure_entry *e) MUST_CHECK;
+/* The highest position and its hash (empty: none). */
+enum err erasure_last(struct db *db, int64_t *position, uint8_t hash[static 32]) MUST_CHECK;
+/* position, at, hash, request of the customer; no row: not erased. */
+enum err erasure_of(struct db *db, const uint8_t mac[static 32], struct db_result **out) MUST_CHECK;
+/* The same by request, and its recipients. */
+enum err erasure_by_request(struct db *db, int64_t request, struct db_result **out) MUST_CHECK;
+
+#endif

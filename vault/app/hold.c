@@ -1,0 +1,234 @@
+/* hold.c: holds proposed by one person, confirmed by another, released by any officer. */
+#include "vault/app/hold.h"
+
+#include "base/clock.h"
+#include "vault/app/customer.h"
+#include "vault/app/manage.h"
+#include "vault/app/operations.h"
+#include "vault/app/rights.h"
+#include "vault/app/values.h"
+
+#include <string.h>
+
+#define WORD_MAX 200
+#define LIST_MAX 1000
+
+enum hold_column { HOLD_NUMBER, HOLD_CUSTOMER, HOLD_SCOPE, HOLD_REASON, HOLD_LAW, HOLD_UNTIL, HOLD_PROPOSED_BY, HOLD_PROPOSED_AT, HOLD_CONFIRMED_BY, HOLD_RELEASED_BY };
+
+enum err holds_of(struct db *db, const struct snapshot *s, int64_t customer, int64_t now_us, struct rights_scope *held, bool *any)
+{
+	struct db_result *rows = NULL;
+	enum err e = holds_in_force(db, customer, now_us, &rows);
+
+	*held = (struct rights_scope){0};
+	*any = !e && db_rows(rows) > 0;
+	for (size_t i = 0; !e && i < db_rows(rows); i++) {
+		struct rights_scope one;
+
+		e = scope_load(s, db_text(rows, i, 0), &one);
+		if (!e)
+			scope_add(held, &one);
+	}
+	db_result_free(rows);
+	return e;
+}
+
+struct hold_plan {
+	struct target target;
+	struct hold_entry entry;
+};
+
+enum err hold_put_plan(struct req *r)
+{
+	static const char *const keys[] = {"customer", "scope", "reason", "law", "until", NULL};
+	struct hold_plan *p = arena_alloc(&r->arena, sizeof *p);
+	const struct node *root = NULL;
+	const char *customer, *until;
+	size_t len;
+
+	r->plan = p;
+	if (!p)
+		return req_fail(r, ERR_MEMORY, NULL);
+	if (req_object(r, keys, &root))
+		return r->err;
+	customer = node_string(node_get(root, "customer"), &len);
+	if (!customer)
+		return req_fail(r, ERR_MALFORMED, "/customer");
+	if (target_parse(r, customer, &p->target))
+		return req_fail(r, ERR_BAD_TOKEN, "/customer");
+	until = node_string(node_get(root, "until"), &len);
+	if (!until || clock_parse(until, len, &p->entry.until_us) || p->entry.until_us <= clock_now_us())
+		return req_fail(r, ERR_HOLD, "/until");
+	p->entry.reason = manage_text(r, root, "reason", WORD_MAX);
+	p->entry.law = p->entry.reason ? manage_text(r, root, "law", WORD_MAX) : NULL;
+	if (!p->entry.law)
+		return req_fail(r, ERR_HOLD, p->entry.reason ? "/law" : "/reason");
+	return scope_parse(r, node_get(root, "scope"), "/scope", &p->entry.scope);
+}
+
+enum step hold_put_want(struct req *r, struct batch *b)
+{
+	struct hold_plan *p = r->plan;
+
+	target_want(r, b, &p->target, true); /* an erasure under way ends first */
+	return STEP_MORE;
+}
+
+static enum err write_hold(struct req *r, struct batch *b, const struct db_result *rows, size_t i, struct json *j)
+{
+	struct customer_row *known = reads_get(b->reads, db_int8(rows, i, HOLD_CUSTOMER));
+	const bool released = *db_text(rows, i, HOLD_RELEASED_BY) != 0, confirmed = *db_text(rows, i, HOLD_CONFIRMED_BY) != 0;
+	enum err e;
+
+	json_object(j);
+	json_key(j, "id");
+	e = rights_write_id(b, db_int8(rows, i, HOLD_NUMBER), RIGHTS_SUBJECT_HOLD, j->out);
+	j->comma = true;
+	json_key(j, "customer");
+	if (known && r->audience && !e)
+		e = batch_write_customer_token(b, r->audience, known->id, known->token_generation, j->out);
+	else
+		buf_text(j->out, "null");
+	j->comma = true;
+	json_key(j, "scope");
+	json_raw(j, db_text(rows, i, HOLD_SCOPE), strlen(db_text(rows, i, HOLD_SCOPE)));
+	json_key_string(j, "reason", db_text(rows, i, HOLD_REASON));
+	json_key_string(j, "law", db_text(rows, i, HOLD_LAW));
+	json_key(j, "until");
+	json_time(j, db_time_us(rows, i, HOLD_UNTIL));
+	json_key_string(j, "proposed_by", db_text(rows, i, HOLD_PROPOSED_BY));
+	json_key_string(j, "confirmed_by", db_text(rows, i, HOLD_CONFIRMED_BY));
+	json_key_string(j, "released_by", db_text(rows, i, HOLD_RELEASED_BY));
+	json_key_bool(j, "in_force", confirmed && !released && db_time_us(rows, i, HOLD_UNTIL) > b->now_us);
+	json_object_end(j);
+	return e;
+}
+
+static enum err reply_hold(struct req *r, struct batch *b, int64_t hold)
+{
+	struct db_result *rows = NULL;
+	struct json j;
+	enum err e = hold_list(b->db, 0, hold, 1, &rows);
+
+	if (!e && db_rows(rows) == 0)
+		e = req_fail(r, ERR_NOT_FOUND, "id");
+	json_init(&j, &r->out);
+	if (!e)
+		e = write_hold(r, b, rows, 0, &j);
+	db_result_free(rows);
+	return e;
+}
+
+static enum err hold_audit(struct req *r, struct batch *b, const char *act, const struct customer *c)
+{
+	const struct audit_entry entry = {.activity = "hold", .object = act, .customer = c, .state = -1};
+
+	return audit_add(r, b, &entry);
+}
+
+enum step hold_put_decide(struct req *r, struct batch *b)
+{
+	struct hold_plan *p = r->plan;
+	struct customer *c;
+	int64_t hold = 0;
+
+	if (!target_locked(b, &p->target))
+		return STEP_MORE;
+	buf_reset(&r->out);
+	if (manage_right(r, RIGHT_HANDLE_REQUESTS))
+		return STEP_FAIL;
+	r->err = target_open(b, &p->target, &c);
+	r->about = c;
+	if (!r->err) {
+		p->entry.customer = c->row->id;
+		p->entry.by = r->identity;
+		p->entry.at_us = b->now_us;
+		r->err = hold_insert(b->db, &p->entry, &hold);
+	}
+	if (!r->err)
+		r->err = reply_hold(r, b, hold);
+	if (!r->err)
+		r->err = hold_audit(r, b, "propose", c);
+	r->status = 201;
+	return r->err ? STEP_FAIL : STEP_DONE;
+}
+
+enum step hold_list_decide(struct req *r, struct batch *b)
+{
+	struct db_result *rows = NULL;
+	struct json j;
+
+	buf_reset(&r->out);
+	if (manage_right(r, RIGHT_HANDLE_REQUESTS))
+		return STEP_FAIL;
+	r->err = hold_list(b->db, 0, 0, LIST_MAX, &rows);
+	buf_text(&r->out, "{\"data\":");
+	json_init(&j, &r->out);
+	json_array(&j);
+	for (size_t i = 0; !r->err && i < db_rows(rows); i++)
+		r->err = write_hold(r, b, rows, i, &j);
+	json_array_end(&j);
+	buf_byte(&r->out, '}');
+	if (!r->err)
+		r->err = hold_audit(r, b, "list", NULL);
+	db_result_free(rows);
+	return r->err ? STEP_FAIL : STEP_DONE;
+}
+
+/* The hold of the path's id, and whether it may still be changed. */
+static enum err find_hold(struct req *r, struct batch *b, int64_t *hold, struct db_result **rows)
+{
+	enum err e = manage_right(r, RIGHT_HANDLE_REQUESTS);
+
+	*rows = NULL;
+	if (!e)
+		e = rights_read_id(r, b, r->params[0], RIGHTS_SUBJECT_HOLD, hold);
+	if (!e)
+		e = hold_list(b->db, 0, *hold, 1, rows);
+	if (!e && db_rows(*rows) == 0)
+		e = req_fail(r, ERR_NOT_FOUND, "id");
+	if (!e && *db_text(*rows, 0, HOLD_RELEASED_BY))
+		e = req_fail(r, ERR_REQUEST_STATE, "id");
+	return e;
+}
+
+enum step hold_confirm_decide(struct req *r, struct batch *b)
+{
+	struct db_result *rows;
+	int64_t hold = 0;
+
+	buf_reset(&r->out);
+	r->err = find_hold(r, b, &hold, &rows);
+	if (!r->err && *db_text(rows, 0, HOLD_CONFIRMED_BY))
+		r->err = req_fail(r, ERR_REQUEST_STATE, "id");
+	if (!r->err && !strcmp(db_text(rows, 0, HOLD_PROPOSED_BY), r->identity))
+		r->err = req_fail(r, ERR_FOUR_EYES, NULL);
+	if (!r->err && db_time_us(rows, 0, HOLD_UNTIL) <= b->now_us)
+		r->err = req_fail(r, ERR_HOLD, "until");
+	if (!r->err)
+		r->err = hold_confirm(b->db, hold, r->identity, b->now_us);
+	if (!r->err)
+		r->err = reply_hold(r, b, hold);
+	if (!r->err)
+		r->err = hold_audit(r, b, "confirm", NULL);
+	b->change = b->change || !r->err;
+	db_result_free(rows);
+	return r->err ? STEP_FAIL : STEP_DONE;
+}
+
+enum step hold_release_decide(struct req *r, struct batch *b)
+{
+	struct db_result *rows;
+	int64_t hold = 0;
+
+	buf_reset(&r->out);
+	r->err = find_hold(r, b, &hold, &rows);
+	if (!r->err)
+		r->err = hold_release(b->db, hold, r->identity, b->now_us);
+	if (!r->err)
+		r->err = reply_hold(r, b, hold);
+	if (!r->err)
+		r->err = hold_audit(r, b, "release", NULL);
+	db_result_free(rows);
+	return r->err ? STEP_FAIL : STEP_DONE;
+}
