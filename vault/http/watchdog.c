@@ -200,16 +200,17 @@ void watchdog_stop(struct http_server *s)
 	pthread_cond_destroy(&s->changed);
 }
 
-/* Only where no request waits in the socket, and only by a move that the I/O thread
- * sees before it would begin one: what has begun is answered. */
-static void close_idle(struct connection *c)
+/* A handshake, or an idle connection where no request waits in the socket; and only by a move that
+ * the I/O thread sees before it would begin one: what has begun is answered. */
+static void close_unused(struct connection *c)
 {
 	uint64_t word = atomic_load(&c->word);
 	int waiting = 0;
 
-	if (phase_of(word) != PHASE_IDLE || ioctl(c->fd, FIONREAD, &waiting) != 0 || waiting > 0)
+	if (phase_of(word) == PHASE_IDLE && (ioctl(c->fd, FIONREAD, &waiting) != 0 || waiting > 0))
 		return;
-	if (atomic_compare_exchange_strong(&c->word, &word, pack(PHASE_CUT, 0)))
+	if ((phase_of(word) == PHASE_IDLE || phase_of(word) == PHASE_HANDSHAKE) &&
+	    atomic_compare_exchange_strong(&c->word, &word, pack(PHASE_CUT, 0)))
 		shutdown(c->fd, SHUT_RDWR);
 }
 
@@ -221,12 +222,10 @@ size_t watchdog_drain(struct http_server *s)
 	for (struct connection *c = s->connections; c; c = c->next) {
 		const enum phase p = connection_phase(c);
 
-		if (p == PHASE_HANDSHAKE)
-			shutdown(c->fd, SHUT_RDWR);
-		else if (p == PHASE_IDLE)
-			close_idle(c);
-		else if (p == PHASE_PARKED)
+		if (p == PHASE_PARKED)
 			wake_stream(c);
+		else
+			close_unused(c);
 	}
 	left = s->n_connections;
 	pthread_mutex_unlock(&s->lock);
