@@ -11,7 +11,7 @@
 
 FROM debian:12-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
-        gcc libc6-dev make pkg-config libssl-dev libpq-dev libjansson-dev libmicrohttpd-dev libgnutls28-dev libutf8proc-dev \
+        gcc libc6-dev make pkg-config libssl-dev libpq-dev libjansson-dev libmicrohttpd-dev libgnutls28-dev libutf8proc-dev libarchive-dev \
         libcurl4-openssl-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
@@ -27,7 +27,7 @@ RUN make -j"$(nproc)" all && make install prefix=/usr DESTDIR=/out \
 
 FROM debian:12-slim
 RUN apt-get update && apt-get install -y --no-install-recommends \
-        libssl3 libpq5 libjansson4 libmicrohttpd12 libgnutls30 libutf8proc2 libcurl4 \
+        libssl3 libpq5 libjansson4 libmicrohttpd12 libgnutls30 libutf8proc2 libarchive13 libcurl4 \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --system --gid 990 vault \
     && useradd --system --uid 990 --gid vault --home-dir /var/lib/vault --shell /usr/sbin/nologin vault \

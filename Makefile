@@ -42,9 +42,10 @@ ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -DVAULT_VERSION='"$(VERSION)"' $(WARN) $(CF
 ALL_LDFLAGS := $(LDFLAGS_$(VARIANT)) -pthread $(LDFLAGS)
 
 # The floors, from the top down. A library a floor; what each may link stands in LINK_floor.
-FLOORS := ctl http app store codec db field policy crypto base
+FLOORS := ctl http app store codec db field policy crypto archive base
 SRC_base := $(wildcard vault/base/*.c)
 SRC_crypto := $(wildcard vault/crypto/*.c)
+SRC_archive := $(wildcard vault/archive/*.c)
 SRC_policy := $(wildcard policy/*.c)
 SRC_field := $(wildcard vault/field/*.c)
 SRC_db := $(wildcard vault/db/*.c)
@@ -59,23 +60,25 @@ SRC_ctl := $(filter-out $(MAIN_ctl),$(wildcard vault/ctl/*.c))
 
 LINK_base := base
 LINK_crypto := crypto base
+LINK_archive := archive base
 LINK_policy := policy base
 LINK_field := field base
 LINK_db := db base
 LINK_codec := codec field base
 LINK_store := store db crypto base
-LINK_app := app store codec db field policy crypto base
+LINK_app := app store codec db field policy crypto archive base
 LINK_http := http base
-LINK_main := http app store codec db field policy crypto base
+LINK_main := http app store codec db field policy crypto archive base
 LINK_ctl := ctl store codec db field crypto base
 SYSLIBS_base :=
 SYSLIBS_crypto := -lcrypto
+SYSLIBS_archive := -larchive
 SYSLIBS_policy :=
 SYSLIBS_field := -lutf8proc
 SYSLIBS_db := -lpq
 SYSLIBS_codec := -ljansson -lutf8proc
 SYSLIBS_store := -lpq -lcrypto
-SYSLIBS_app := -ljansson -lutf8proc -lpq -lcrypto
+SYSLIBS_app := -larchive -ljansson -lutf8proc -lpq -lcrypto
 SYSLIBS_http := -lmicrohttpd -lgnutls
 SYSLIBS_main := $(SYSLIBS_http) $(SYSLIBS_app)
 SYSLIBS_ctl := -lcurl -ljansson -lutf8proc -lpq -lcrypto

@@ -22,6 +22,12 @@ struct mac_part {
 enum err mac_parts(struct mac *m, const struct mac_part *parts, size_t n, uint8_t out[static MAC_LEN]) MUST_CHECK;
 enum err mac_of(struct mac *m, const void *bytes, size_t len, uint8_t out[static MAC_LEN]) MUST_CHECK;
 
+/* SHA-256 in pieces. One thread. */
+struct hash;
+enum err hash_new(struct hash **out) MUST_CHECK;
+enum err hash_add(struct hash *h, const void *bytes, size_t len) MUST_CHECK;
+enum err hash_end(struct hash *h, uint8_t out[static 32]) MUST_CHECK; /* once */
+void hash_free(struct hash *h); /* NULL is allowed */
 enum err sha256_of(const void *bytes, size_t len, uint8_t out[static 32]) MUST_CHECK;
 enum err sha256_parts(const struct mac_part *parts, size_t n, uint8_t out[static 32]) MUST_CHECK;
 

@@ -166,7 +166,7 @@ class OpenApi(unittest.TestCase):
         self.log()
         described = {o["operationId"] for methods in self.document["paths"].values() for o in methods.values()}
         # What needs a failed or a finished job is held against the description in the tests of the rights requests.
-        self.assertEqual(described - self.called, {"openapi", "rights.retry", "rights.certificate"})
+        self.assertEqual(described - self.called, {"openapi", "rights.retry", "rights.certificate", "rights.export"})
 
     def consents(self, customer):
         call = self.call
@@ -210,6 +210,7 @@ class OpenApi(unittest.TestCase):
         call("compliance-1", "rights.complete", **one)
         call("compliance-1", "rights.retry", 409, **one)
         call("compliance-1", "rights.certificate", 409, **one)
+        call("compliance-1", "rights.export", 409, **one)
         other = {"id": open_("export")["id"]}
         call("compliance-1", "rights.deny", 200, {"reason": "identity_not_proved"}, **other)
         call("service-desk", "rights.cancel", 200, id=open_("export")["id"])

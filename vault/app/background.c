@@ -3,6 +3,7 @@
 
 #include "store/statements.h"
 #include "vault/app/consent_expiry.h"
+#include "vault/app/export.h"
 #include "vault/app/rights_jobs.h"
 
 static const struct db_statement no_statements[] = {{NULL, NULL}};
@@ -22,6 +23,7 @@ static const struct worker_task rights[] = {
 
 static const struct worker_task upkeep[] = {
     {"consent_expiry", 500000, consent_expire},
+    {"export_sweep", (int64_t)3600 * 1000000, export_sweep},
     {"sweep", (int64_t)600 * 1000000, sweep},
     {NULL, 0, NULL},
 };

@@ -59,6 +59,7 @@ enum step rights_open_decide(struct req *r, struct batch *b);
 enum step rights_list_decide(struct req *r, struct batch *b);
 enum step rights_get_decide(struct req *r, struct batch *b);
 enum step rights_move_decide(struct req *r, struct batch *b);        /* rights_moves.c */
+enum step export_get_decide(struct req *r, struct batch *b);         /* export_get.c */
 enum step certificate_decide(struct req *r, struct batch *b);        /* erasure.c */
 enum err hold_put_plan(struct req *r);                               /* hold.c */
 enum step hold_put_want(struct req *r, struct batch *b);

@@ -144,6 +144,7 @@ static enum err apply_run(struct app *app, struct worker *w, struct db *db, cons
 
 /* Rectification has no job: an officer completes it when a caller with the right has corrected the fields. */
 static enum err (*const runs[RIGHTS_KINDS])(struct app *, struct worker *, struct db *, const struct rights_job *, enum rights_end *) = {
+    [RIGHTS_EXPORT] = export_run,
     [RIGHTS_ERASE] = erase_run,
     [RIGHTS_RESTRICT] = apply_run,
     [RIGHTS_OBJECT] = apply_run,

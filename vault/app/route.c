@@ -54,6 +54,7 @@ const struct route routes[] = {
     {"POST", "/v1/rights-requests", "rights.open", ROUTE_PURPOSE | ROUTE_BODY | ROUTE_SOLO, 16 * KIB, {NULL}, rights_open_plan, rights_open_want, rights_open_decide, NULL},
     {"GET", "/v1/rights-requests", "rights.list", ROUTE_SOLO, 0, {"state", "kind", "overdue", "limit", "cursor"}, STEP(rights_list)},
     {"GET", "/v1/rights-requests/{id}", "rights.read", ROUTE_SOLO, 0, {NULL}, STEP(rights_get)},
+    {"GET", "/v1/rights-requests/{id}/export", "rights.export", ROUTE_SOLO | ROUTE_BULK, 0, {"part"}, STEP(export_get)},
     {"GET", "/v1/rights-requests/{id}/certificate", "rights.certificate", ROUTE_SOLO, 0, {NULL}, STEP(certificate)},
     {"POST", "/v1/rights-requests/{id}:verify", "rights.verify", ROUTE_SOLO, 0, {NULL}, STEP(rights_move)},
     {"POST", "/v1/rights-requests/{id}:submit", "rights.submit", ROUTE_BODY | ROUTE_SOLO, 16 * KIB, {NULL}, STEP(rights_move)},

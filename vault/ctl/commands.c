@@ -215,6 +215,18 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl key status --config /etc/vault/vaultd.env\n",
      command_key_status},
+    {"export", "get", "REQUEST FILE", 2, 2, NULL, "Fetches the archive of a completed export.",
+     "REQUEST is the id of the rights request, req1... FILE must not exist; it is made for its\n"
+     "owner alone: it holds everything about a person. Each part that is fetched is recorded.\n\n"
+     "Example:\n"
+     "  vaultctl --as service-desk export get req1... archive.zip\n",
+     command_export_get},
+    {"export", "verify", "FILE", 1, 1, signed_verify_options, "Checks the manifest of an archive without the vault.",
+     "FILE is the archive's manifest.json, which names the SHA-256 of every other file. Exit code 5\n"
+     "where the signature does not fit.\n\n"
+     "Example:\n"
+     "  vaultctl export verify manifest.json --public-key HEX\n",
+     command_signed_verify},
     {"erasure", "verify", "FILE", 1, 1, signed_verify_options, "Checks an erasure certificate without the vault.",
      "Exit code 5 where the signature does not fit.\n\n"
      "Example:\n"

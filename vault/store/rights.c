@@ -249,6 +249,7 @@ enum err erase_customer(struct db *db, int64_t customer, const char *keep_reques
 	    "DELETE FROM customer_large WHERE customer_id = $1::int8",
 	    "DELETE FROM record WHERE customer_id = $1::int8",
 	    "DELETE FROM blind_index WHERE customer_id = $1::int8",
+	    "DELETE FROM export_chunk WHERE customer_id = $1::int8",
 	    "DELETE FROM consent_event WHERE customer_id = $1::int8",
 	    "DELETE FROM rights_note WHERE customer_id = $1::int8",
 	    "UPDATE hold SET customer_id = 0 WHERE customer_id = $1::int8",
