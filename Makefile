@@ -175,7 +175,7 @@ up: ## The same in the background; returns once ready.
 down: ## Stops what `make up` started; data stays.
 	@.dev/vault.sh down
 
-.PHONY: test test-crash check-asan check-tsan cov lint bench
+.PHONY: test test-crash check-asan check-tsan cov lint bench bench-grow bench-instr
 test: ## Every test; the last line says N passed, N failed.
 	@.dev/install.sh
 	@.dev/test.sh unit corpus lint e2e
@@ -200,6 +200,14 @@ bench: ## Measures vaultd beside pgbench and nginx; writes build/bench.json.
 	@.dev/install.sh .ci/packages .ci/packages-bench
 	+@$(MAKE) -s -j$(JOBS) all
 	@bash tests/bench/run.sh
+bench-grow: ## Measures how it grows, by connections, customers, fields and bytes; writes tests/bench/RESULTS.md. Takes half an hour.
+	@.dev/install.sh .ci/packages .ci/packages-bench
+	+@$(MAKE) -s -j$(JOBS) all
+	@bash tests/bench/run.sh grow
+bench-instr: ## Instructions a request of the hot read, by floor, under callgrind; ARGS='--against FILE' compares.
+	@.dev/install.sh .ci/packages .ci/packages-bench
+	+@$(MAKE) -s -j$(JOBS) all
+	@bash tests/bench/run.sh instr $(ARGS)
 
 # For lint: the flags that a file is compiled with.
 .PHONY: print-cflags

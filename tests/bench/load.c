@@ -2,7 +2,9 @@
  *
  *   load seed --port P --ca F --cert F --key F --customers N --file F
  *   load run  --port P --ca F --cert F --key F --work W --connections N --seconds S [--warm S] [--file F] [--sync]
+ *   load handshakes, load idle: see open.c
  *
+ * --fields N --size B: customers are N text fields of B bytes (seed, and the work read_shape).
  * `run` opens all connections first, warms up, prints "BEGIN", measures, prints
  * "END" and, with --sync, waits for a line on stdin with all connections still
  * open, so that the caller can read CPU and memory of a server at both edges.
@@ -15,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 struct run {
@@ -210,7 +213,10 @@ static int usage(void)
 	fprintf(stderr,
 	        "usage: load seed --port P --ca F --cert F --key F --customers N --file F\n"
 	        "       load run  --port P --ca F --cert F --key F --work W --connections N --seconds S\n"
-	        "                 [--host A] [--warm S] [--file F] [--sync]\nworks:%s\n",
+	        "                 [--host A] [--warm S] [--file F] [--sync]\n"
+	        "       load handshakes --port P --ca F --cert F --key F --connections N --seconds S\n"
+	        "       load idle --port P --ca F --cert F --key F --connections N\n"
+	        "seed and run: [--fields N --size B]\nworks:%s\n",
 	        names.data);
 	text_free(&names);
 	return 2;
@@ -223,13 +229,18 @@ int main(int argc, char **argv)
 		{"cert", 1, NULL, 'c'},    {"key", 1, NULL, 'k'},         {"customers", 1, NULL, 'n'},
 		{"file", 1, NULL, 'f'},    {"work", 1, NULL, 'w'},        {"connections", 1, NULL, 'N'},
 		{"seconds", 1, NULL, 's'}, {"warm", 1, NULL, 'W'},        {"sync", 0, NULL, 'y'},
-		{NULL, 0, NULL, 0},
+		{"fields", 1, NULL, 'F'},  {"size", 1, NULL, 'B'},        {NULL, 0, NULL, 0},
 	};
 	struct target t = {.host = "127.0.0.1"};
 	static struct run r = {.n = 1, .seconds = 3, .warm = 0.5, .epoll = -1};
 	const char *file = NULL;
 	size_t customers = 0;
+	struct rlimit files;
 	signal(SIGPIPE, SIG_IGN);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	if (argc < 2)
 		return usage();
 	for (int o; (o = getopt_long(argc - 1, argv + 1, "", options, NULL)) != -1;) {
@@ -246,6 +257,8 @@ int main(int argc, char **argv)
 		case 's': r.seconds = atof(optarg); break;
 		case 'W': r.warm = atof(optarg); break;
 		case 'y': r.sync = true; break;
+		case 'F': shape.fields = (unsigned)strtoul(optarg, NULL, 10); break;
+		case 'B': shape.size = (unsigned)strtoul(optarg, NULL, 10); break;
 		default: return usage();
 		}
 	}
@@ -255,5 +268,9 @@ int main(int argc, char **argv)
 		return seed(&t, customers, file) ? 0 : 1;
 	if (strcmp(argv[1], "run") == 0 && r.work && r.n > 0 && r.n <= 4096 && r.seconds > 0)
 		return run_work(&r, &t, file);
+	if (strcmp(argv[1], "handshakes") == 0 && r.n > 0 && r.n <= 64 && r.seconds > 0)
+		return handshakes(&t, r.n, r.seconds) ? 0 : 1;
+	if (strcmp(argv[1], "idle") == 0 && r.n > 0 && r.n <= 4096)
+		return idle(&t, r.n) ? 0 : 1;
 	return usage();
 }

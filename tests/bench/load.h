@@ -83,8 +83,14 @@ struct population {
 /* Reads a file that seed() wrote. */
 bool population_load(struct population *p, const char *file);
 void population_free(struct population *p);
-/* Creates n customers with 10 fields each, 500 a batch, and writes a line each
- * to file: customer, e-mail, tokens. */
+/* What a customer looks like where it is not the usual ten fields: n text fields g01, g02, ... of size bytes. */
+struct shape {
+	unsigned fields; /* 0: the usual ten */
+	unsigned size;
+};
+extern struct shape shape;
+/* Creates n customers, up to 500 a batch, and writes a line each to file:
+ * customer, e-mail, tokens of the usual ten fields. */
 bool seed(const struct target *t, size_t n, const char *file);
 /* Appends one new synthetic customer as {"fields":{...}}; email gets its address (64 bytes). */
 void customer_make(struct text *out, char email[static 64]);
@@ -103,6 +109,11 @@ void work_names(struct text *out);
 bool work_reply_right(const struct work *w, int status, const char *body);
 /* Puts an HTTP/1.1 head before a body: POST, JSON, the bench's purpose. */
 void request_post(struct text *out, const char *path, const struct text *body);
+
+/* Full handshakes, each on a connection of its own that gets one reply, by n processes; prints one line of JSON. */
+bool handshakes(const struct target *t, size_t n, double seconds);
+/* Opens n connections, has one request answered on each, prints "READY" and keeps them until a line comes on stdin. */
+bool idle(const struct target *t, size_t n);
 
 uint64_t now_us(void);
 uint64_t random_u64(void);

@@ -44,6 +44,15 @@ static void read_masked_10(struct text *out, const struct population *p)
 	read_form(out, p, "masked");
 }
 
+/* The fields of the shape, which fit a URL up to 50 of them. */
+static void read_shape(struct text *out, const struct population *p)
+{
+	text_printf(out, "GET /v1/customers/%s?fields=", any(p)->id);
+	for (unsigned i = 1; i <= shape.fields; i++)
+		text_printf(out, "%sg%02u", i > 1 ? "," : "", i);
+	text_printf(out, "&form=plain HTTP/1.1\r\nHost: vault\r\nX-Purpose: onboarding\r\n\r\n");
+}
+
 static struct text scratch; /* one thread: bodies are built here, and the memory stays */
 
 static void detokenize(struct text *out, const struct population *p, unsigned n)
@@ -104,6 +113,7 @@ static const struct work works[] = {
 	{"read_plain_10", 200, "\"form\":\"plain\"", 10, true, read_plain_10},
 	/* Of the ten, gender and tags have no mask in the shipped dictionary and come as tokens. */
 	{"read_masked_10", 200, "\"form\":\"masked\"", 8, true, read_masked_10},
+	{"read_shape", 200, "\"form\":\"plain\"", 1, true, read_shape},
 	{"detokenize_1", 200, "\"form\":\"plain\"", 1, true, detokenize_1},
 	{"detokenize_100", 200, "\"form\":\"plain\"", 100, true, detokenize_100},
 	{"create_10", 201, "\"token\":\"tok1", 10, false, create_10},
