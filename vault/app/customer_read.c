@@ -203,6 +203,7 @@ enum err read_customer_reply(struct req *r, struct batch *b)
 	const struct customer_row *row = p->customer->row;
 	enum err e;
 
+	(void)buf_reserve(&r->out, 192 + p->n_given * 160); /* what most replies take, at once */
 	buf_text(&r->out, "{\"customer\":");
 	e = batch_write_customer_token(b, r->audience, row->id, row->token_generation, &r->out);
 	buf_printf(&r->out, ",\"version\":%u", row->version);
