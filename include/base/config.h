@@ -51,7 +51,8 @@
 	X(OFFICERS_EXPORT,      officers_export,      number,  "1",                         1, 16,          "Officers who must stand behind an export: approvers, and the requester where he is one.") \
 	X(OFFICERS_ERASE,       officers_erase,       number,  "2",                         1, 16,          "The same for an erasure.") \
 	X(OFFICERS_OTHER,       officers_other,       number,  "1",                         1, 16,          "The same for rectification, restriction and objection.") \
-	X(HOLIDAYS,             holidays,             maybe,   "",                          0, 0,           "File of days that are no working days beside Saturdays and Sundays, YYYY-MM-DD a line; for terms in working days.") \
+	X(HOLIDAYS,             holidays,             maybe,   "",                          0, 0,           "Calendar for terms in working days: YYYY-MM-DD a line is a day off, +YYYY-MM-DD a Saturday or Sunday that is worked.") \
+	X(PIPL_DAYS,            pipl_days,            number,  "15",                        1, 60,          "Working days in which a request under the PIPL is answered; twice as many where extended.") \
 	X(LOG_LEVEL,            log_level,            level,   "info",                      0, 0,           "debug, info, warn or error.")
 
 enum config_key {

@@ -137,7 +137,33 @@ struct recipient {
 struct recipients {
 	struct recipient *list;
 	size_t n;
+	const struct snapshot *snapshot;
+	const struct rights_scope *scope; /* NULL: whatever was received */
 };
+
+static bool number_in_scope(const struct recipients *all, int64_t number)
+{
+	const int subject = number > 0 && number < UINT16_MAX ? snapshot_subject(all->snapshot, (uint16_t)number) : -1;
+
+	return subject >= 0 && scope_has(all->scope, (size_t)subject);
+}
+
+/* Did some of the scope leave, as a value? An export that was fetched held everything. */
+static bool in_scope(const struct recipients *all, const struct disclosure *d)
+{
+	struct node_iter it = node_members(d->given);
+	const struct node *numbers;
+
+	if (!all->scope || !strcmp(d->activity, "export"))
+		return true;
+	if (d->kind)
+		return number_in_scope(all, d->kind);
+	while ((numbers = node_next(&it)))
+		for (size_t i = 0; (!strcmp(it.key, "plain") || !strncmp(it.key, "masked", 6)) && i < node_count(numbers); i++)
+			if (number_in_scope(all, node_int(node_at(numbers, i))))
+				return true;
+	return false;
+}
 
 static enum err add_recipient(void *ctx, const struct disclosure *d)
 {
@@ -145,6 +171,8 @@ static enum err add_recipient(void *ctx, const struct disclosure *d)
 	struct recipient *r = NULL;
 	size_t i = 0;
 
+	if (!in_scope(all, d))
+		return ERR_OK;
 	for (; i < all->n && !r; i++)
 		if (!strcmp(all->list[i].actor, d->actor))
 			r = &all->list[i];
@@ -166,9 +194,10 @@ static enum err add_recipient(void *ctx, const struct disclosure *d)
 	return ERR_OK;
 }
 
-enum err disclosure_recipients(struct db *db, const uint8_t sref[static DISCLOSURE_SREF_LEN], struct buf *out)
+static enum err write_recipients(struct db *db, const uint8_t sref[static DISCLOSURE_SREF_LEN], const struct snapshot *s,
+                                 const struct rights_scope *scope, struct buf *out)
 {
-	struct recipients all = {.list = calloc(RECIPIENTS_MAX, sizeof *all.list)};
+	struct recipients all = {.list = calloc(RECIPIENTS_MAX, sizeof *all.list), .snapshot = s, .scope = scope};
 	struct json j;
 	enum err e = all.list ? disclosures_each(db, sref, add_recipient, &all) : ERR_MEMORY;
 
@@ -189,4 +218,15 @@ enum err disclosure_recipients(struct db *db, const uint8_t sref[static DISCLOSU
 	json_array_end(&j);
 	free(all.list);
 	return e ? e : buf_err(out);
+}
+
+enum err disclosure_recipients(struct db *db, const uint8_t sref[static DISCLOSURE_SREF_LEN], struct buf *out)
+{
+	return write_recipients(db, sref, NULL, NULL, out);
+}
+
+enum err disclosure_recipients_of(struct db *db, const uint8_t sref[static DISCLOSURE_SREF_LEN], const struct snapshot *s,
+                                  const struct rights_scope *scope, struct buf *out)
+{
+	return write_recipients(db, sref, s, scope, out);
 }

@@ -4,6 +4,7 @@
 
 #include "codec/doc.h"
 #include "db/connection.h"
+#include "vault/app/rights_scope.h"
 
 #define DISCLOSURE_SREF_LEN 16
 
@@ -18,5 +19,8 @@ enum err disclosures_each(struct db *db, const uint8_t sref[static DISCLOSURE_SR
                           enum err (*each)(void *ctx, const struct disclosure *d), void *ctx) MUST_CHECK;
 /* JSON array of recipients: [{"recipient","purposes":[],"last"}], by recipient. */
 enum err disclosure_recipients(struct db *db, const uint8_t sref[static DISCLOSURE_SREF_LEN], struct buf *out) MUST_CHECK;
+/* The same, of those who received some field or record kind of the scope. */
+enum err disclosure_recipients_of(struct db *db, const uint8_t sref[static DISCLOSURE_SREF_LEN], const struct snapshot *s,
+                                  const struct rights_scope *scope, struct buf *out) MUST_CHECK;
 
 #endif

@@ -2,6 +2,7 @@
  * deletes key, row, index, records and what else is the person's; acknowledged when no older batch
  * can read it any more (G2). A part: the fields and records named, but for what is held. */
 #include "crypto/ledger.h"
+#include "store/consents.h"
 #include "vault/app/hold.h"
 #include "vault/app/internal.h"
 #include "vault/app/rights.h"
@@ -56,7 +57,9 @@ static enum step erase_whole_decide(struct req *r, struct batch *b)
 	row = reads_get(b->reads, x->job->customer);
 	if (row && !customer_open(b, row, &c))
 		entry.customer = c;
-	r->err = erase_customer(b->db, x->job->customer, "erased");
+	r->err = rights_end_others(b->db, x->job->customer, x->job->request, RIGHTS_RUNNING, RIGHTS_CANCELLED, "erased", b->now_us);
+	if (!r->err)
+		r->err = erase_customer(b->db, x->job->customer, "erased");
 	if (!r->err)
 		r->err = record_erased(b, x);
 	if (!r->err)
@@ -103,9 +106,26 @@ static enum err delete_records(struct req *r, struct batch *b, int64_t customer,
 	return e;
 }
 
+/* The purposes, by bit, whose decisions lose their personal part: those named and not held. */
+static uint64_t doomed_purposes(const struct rights_scope *scope, const struct rights_scope *held)
+{
+	const uint64_t named = scope->all ? UINT64_MAX : scope->purposes;
+
+	return held->all ? 0 : named & ~held->purposes;
+}
+
+/* What else is the person's: evidence and guardians of consents, and archives that hold what has just gone. The decisions
+ * themselves stay, and what counts of them. */
+static enum err erase_papers(struct batch *b, int64_t customer, uint64_t purposes)
+{
+	enum err e = exports_erase(b->db, customer);
+
+	return e || !purposes ? e : consent_erase_personal(b->db, customer, purposes);
+}
+
 static bool overlap(const struct req *r, const struct rights_scope *scope, const struct rights_scope *held)
 {
-	if (held->all || scope->all)
+	if (held->all || scope->all || (scope->purposes & held->purposes))
 		return true;
 	for (size_t i = 0; i < r->snapshot->n_fields; i++)
 		if (scope_has(scope, i) && scope_has(held, i))
@@ -154,6 +174,8 @@ static enum step erase_part_decide(struct req *r, struct batch *b)
 		r->err = customer_update(b, r->snapshot, c, changes, n, &next, &w);
 	if (!r->err)
 		r->err = delete_records(r, b, c->row->id, &scope, &held);
+	if (!r->err)
+		r->err = erase_papers(b, c->row->id, doomed_purposes(&scope, &held));
 	entry.customer = c;
 	entry.count = (uint32_t)n;
 	if (n && !r->err) {
@@ -190,16 +212,12 @@ static enum err enter_ledger(struct app *app, struct erasure *x)
 static enum err keep_recipients(struct db *db, const struct rights_job *job)
 {
 	struct buf list;
-	uint8_t room[8];
 	enum err e;
 
 	buf_init(&list, 0);
 	e = disclosure_recipients(db, job->sref, &list);
-	if (!e) {
-		const struct db_param p[] = {db_param_int8(job->request, room), {list.data, list.len}};
-
-		e = db_run(db, "UPDATE rights_request SET recipients = $2::text WHERE request = $1::int8", p, 2, NULL);
-	}
+	if (!e)
+		e = rights_recipients_set(db, job->request, buf_string(&list), list.len);
 	buf_fini(&list);
 	return e;
 }
@@ -225,11 +243,15 @@ enum err erase_run(struct app *app, struct worker *w, struct db *db, const struc
 	snapshot_drop(s);
 	if (!e)
 		e = keep_recipients(db, job);
-	if (!e && scope.all && !any)
+	if (!e && scope.all && !any) {
+		*end = RIGHTS_UNFINISHED; /* what the ledger may have is completed, whatever happens */
 		e = enter_ledger(app, &x);
+	}
 	if (!e)
 		e = internal_run(app, x.entry.position ? &whole_route : &part_route, &x, "rights");
-	if (!e && x.held)
-		*end = RIGHTS_ON_HOLD;
+	if (!e)
+		*end = x.held ? RIGHTS_ON_HOLD : RIGHTS_COMPLETED;
+	if (*end == RIGHTS_COMPLETED)
+		e = rights_progress(db, job->request, 1, 1);
 	return e;
 }

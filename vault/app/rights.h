@@ -7,6 +7,7 @@
 #include "vault/app/audit_record.h"
 #include "vault/app/rights_scope.h"
 #include "vault/app/rights_state.h"
+#include "vault/app/values.h"
 
 #define RIGHTS_SUBJECT_REQUEST 0
 #define RIGHTS_SUBJECT_HOLD 1
@@ -26,6 +27,12 @@ int64_t rights_officers_needed(const struct config *c, int32_t kind);
 enum err rights_write(struct req *r, struct batch *b, const struct rights_row *row, struct json *j) MUST_CHECK;
 /* The request of the path's id, which the caller may see, locked or not. Owner of rows: caller. */
 enum err rights_find(struct req *r, struct batch *b, bool lock, struct rights_row *row, struct db_result **rows, bool *officer) MUST_CHECK;
+/* target_open for officers' operations: an officer is told ERR_ERASED where the customer has been erased; all others
+ * ERR_NOT_FOUND, as for a token that never was. Sets r->about. */
+enum err rights_target_open(struct req *r, struct batch *b, const struct target *t, struct customer **out) MUST_CHECK;
+/* Pages go by descending numbers. The query's "cursor" (absent: from the newest), and one as a JSON string. */
+enum err rights_read_cursor(struct req *r, struct batch *b, const char *context, size_t len, int64_t *before) MUST_CHECK;
+enum err rights_put_cursor(struct batch *b, const char *context, size_t len, int64_t number, struct buf *out) MUST_CHECK;
 /* Seals a note under the customer's key and writes it. */
 enum err rights_note_write(struct req *r, struct batch *b, const struct rights_row *row, struct customer *c, const char *text, size_t len) MUST_CHECK;
 /* One audit record: activity "rights", object "ACT:KIND". */
