@@ -74,6 +74,7 @@ enum err app_start(const struct config *config, struct app **out, struct buf *wh
 	app->config = config;
 	pthread_mutex_init(&app->snapshot_lock, NULL);
 	name_node(app);
+	app->body_memory_max = BODY_MEMORY_MAX;
 	e = keyring_open(config->keyring, config->root_key, &app->keyring, why);
 	if (!e)
 		e = secret_random(app->request_seed, sizeof app->request_seed);
