@@ -38,6 +38,10 @@
 	X(METRIC_RIGHTS_OPEN,         gauge,     "vault_rights_requests_open",            "Rights requests that have not ended (of the leading node).") \
 	X(METRIC_RIGHTS_OVERDUE,      gauge,     "vault_rights_requests_overdue",         "Of these, past their due time.") \
 	X(METRIC_RIGHTS_DUE_SOON,     gauge,     "vault_rights_requests_due_72h",         "Of these, due within 72 hours.") \
+	X(METRIC_OUTBOX_WAITING,      gauge,     "vault_outbox_waiting",                  "Webhook messages that wait to be sent (of the leading node).") \
+	X(METRIC_OUTBOX_DEAD,         gauge,     "vault_outbox_dead",                     "Webhook messages given up after their last try: an alarm.") \
+	X(METRIC_OUTBOX_SENT,         counter,   "vault_outbox_sent_total",               "Webhook messages that were taken.")     \
+	X(METRIC_OUTBOX_FAILURES,     counter,   "vault_outbox_failures_total",           "Tries of webhook messages that failed.") \
 	X(METRIC_FOLLOWERS,           gauge,     "vault_audit_followers",                 "Clients that follow the audit log now.")
 
 enum metric {

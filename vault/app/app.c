@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "crypto/secret.h"
+#include "post/post.h"
 #include "vault/app/background.h"
 #include "vault/app/batch.h"
 #include "vault/app/follow.h"
@@ -75,7 +76,9 @@ enum err app_start(const struct config *config, struct app **out, struct buf *wh
 	pthread_mutex_init(&app->snapshot_lock, NULL);
 	name_node(app);
 	app->body_memory_max = BODY_MEMORY_MAX;
-	e = keyring_open(config->keyring, config->root_key, &app->keyring, why);
+	e = post_start();
+	if (!e)
+		e = keyring_open(config->keyring, config->root_key, &app->keyring, why);
 	if (!e)
 		e = secret_random(app->request_seed, sizeof app->request_seed);
 	if (!e)
@@ -125,6 +128,7 @@ void app_stop(struct app *app)
 	snapshot_drop(app->snapshot);
 	keyring_free(app->keyring);
 	pthread_mutex_destroy(&app->snapshot_lock);
+	post_stop();
 	free(app);
 }
 

@@ -4,6 +4,7 @@
 #include "store/statements.h"
 #include "vault/app/consent_expiry.h"
 #include "vault/app/export.h"
+#include "vault/app/outbox.h"
 #include "vault/app/rights_jobs.h"
 
 static const struct db_statement no_statements[] = {{NULL, NULL}};
@@ -21,6 +22,12 @@ static const struct worker_task rights[] = {
     {NULL, 0, NULL},
 };
 
+static const struct worker_task outbox[] = {
+    {"outbox", 1000000, outbox_send},
+    {"outbox_clean", (int64_t)3600 * 1000000, outbox_clean},
+    {NULL, 0, NULL},
+};
+
 static const struct worker_task upkeep[] = {
     {"consent_expiry", 500000, consent_expire},
     {"export_sweep", (int64_t)3600 * 1000000, export_sweep},
@@ -28,8 +35,6 @@ static const struct worker_task upkeep[] = {
     {NULL, 0, NULL},
 };
 
-
-/* Lock numbers are shared by all nodes, of all versions: never reused. */
 _Static_assert(BACKGROUND_COUNT <= WORKERS_MAX, "room in struct app");
 
 /* Lock numbers are shared by all nodes, of all versions: never reused. */
@@ -41,6 +46,7 @@ static const struct {
 } table[BACKGROUND_COUNT] = {
     [BACKGROUND_UPKEEP] = {"upkeep", 1, no_statements, upkeep},
     [BACKGROUND_RIGHTS] = {"rights", 2, no_statements, rights},
+    [BACKGROUND_OUTBOX] = {"outbox", 8, no_statements, outbox},
 };
 
 enum err background_start(struct app *app)
