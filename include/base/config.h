@@ -54,6 +54,11 @@
 	X(OFFICERS_ERASE,       officers_erase,       number,  "2",                         1, 16,          "The same for an erasure.") \
 	X(OFFICERS_OTHER,       officers_other,       number,  "1",                         1, 16,          "The same for rectification, restriction and objection.") \
 	X(HOLIDAYS,             holidays,             maybe,   "",                          0, 0,           "File of days that are no working days beside Saturdays and Sundays, YYYY-MM-DD a line; for terms in working days.") \
+	X(WEBHOOK_CA,           webhook_ca,           maybe,   "",                          0, 0,           "CA bundle (PEM) against which webhooks are checked; default: those that the system trusts.") \
+	X(WEBHOOK_TRIES,        webhook_tries,        number,  "12",                        1, 100,         "Tries of a webhook message before it is given up.") \
+	X(WEBHOOK_RETRY_MS,     webhook_retry_ms,     number,  "30000",                   100, 3600000,     "Time until the second try; doubled for each further one, up to six hours.") \
+	X(WEBHOOK_TIMEOUT_MS,   webhook_timeout_ms,   number,  "10000",                   100, 60000,       "A receiver that takes longer has failed.") \
+	X(WEBHOOK_LOOPBACK,     webhook_loopback,     number,  "0",                         0, 1,           "1 allows webhooks at http://127.0.0.1 and http://[::1] too: for tests.") \
 	X(LOG_LEVEL,            log_level,            level,   "info",                      0, 0,           "debug, info, warn or error.")
 
 enum config_key {

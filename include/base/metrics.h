@@ -47,6 +47,10 @@
 	X(METRIC_SCRUB_SLICE,         gauge,     "vault_scrub_slices_done",               "Slices of 4,096 that this cycle has compared (of the leading node).") \
 	X(METRIC_SCRUB_ENDED_US,      gauge,     "vault_scrub_last_end_timestamp_us",     "When the last whole comparison of rows and log ended (of the leading node).") \
 	X(METRIC_WATCH_RECORDS,       counter,   "vault_watch_records_total",             "Audit records that the watcher has read (of the leading node).") \
+	X(METRIC_OUTBOX_WAITING,      gauge,     "vault_outbox_waiting",                  "Webhook messages that wait to be sent (of the leading node).") \
+	X(METRIC_OUTBOX_DEAD,         gauge,     "vault_outbox_dead",                     "Webhook messages given up after their last try: an alarm.") \
+	X(METRIC_OUTBOX_SENT,         counter,   "vault_outbox_sent_total",               "Webhook messages that were taken.")     \
+	X(METRIC_OUTBOX_FAILURES,     counter,   "vault_outbox_failures_total",           "Tries of webhook messages that failed.") \
 	X(METRIC_FOLLOWERS,           gauge,     "vault_audit_followers",                 "Clients that follow the audit log now.")
 
 enum metric {

@@ -4,6 +4,7 @@ import unittest
 
 import audit_log
 import people
+import receiver
 import vault
 
 IDENTITY = "spiffe://crm.example/svc/"
@@ -11,7 +12,7 @@ IDENTITY = "spiffe://crm.example/svc/"
 
 def setUpModule():
     global V, PEOPLE
-    V = vault.Vault("alarms", scrub_hours=0)
+    V = vault.Vault("alarms", scrub_hours=0, webhook_loopback=1)
     V.start()
     unittest.addModuleCleanup(V.close)
     PEOPLE = people.People(13, "alarms")
@@ -178,6 +179,28 @@ class Log(Alarms):
         self.assertEqual(self.core.get("/v1/customers/" + forged).status, 404)
         vault.wait_until(lambda: self.alarms("token_forgery"), 5, "the alarm")
         self.assertEqual(self.alarms("token_forgery")[0]["object"], IDENTITY + "crm-core")
+
+    def test_an_alarm_reaches_a_webhook_once_and_not_again_after_a_restart(self):
+        r = receiver.Receiver()
+        self.addCleanup(r.close)
+        self.ok(self.security.put("/v1/webhooks/alarms", {"url": r.url, "kinds": ["alarm"]}))
+        _, token, sref = self.create()
+        self.ok(self.security.put("/v1/canaries/" + sref))
+        reply = self.core.get("/v1/customers/" + token, headers={"X-Request-Id": "webhook-1"})
+        self.ok(reply)
+        alarm = next(a for a in self.alarms("canary") if a["sref"] == sref)
+        r.wait(1)
+        told = receiver.parsed(r.got[0])
+        self.assertEqual((told["type"], told["data"]), ("alarm", {
+            "about": IDENTITY + "crm-core", "alarm": "canary", "record": alarm["id"], "request_id": "webhook-1", "sref": sref, "time": alarm["time"]}))
+        V.restart()
+        self.core, self.security = self.client("crm-core", "onboarding"), self.client("security")
+        self.ok(self.core.get("/v1/customers/" + token))
+        r.wait(2)
+        self.assertEqual(len(r.got), 2)
+        self.assertNotEqual(receiver.parsed(r.got[1])["data"]["record"], alarm["id"])
+        self.ok(self.security.delete("/v1/canaries/" + sref))
+        self.ok(self.security.delete("/v1/webhooks/alarms"), 200, 204)
 
     def test_a_segment_cut_out_and_one_that_was_changed_are_told(self):
         v = vault.Vault("alarms-cut", scrub_hours=0)

@@ -230,6 +230,12 @@ class OpenApi(unittest.TestCase):
         call("security", "identity.list")
         call("security", "identity.freeze", 409, {"identity": IDENTITY + "security", "reason": "test"})
         call("security", "identity.thaw", 200, {"identity": identity})
+        hook = {"url": "https://campaigns.crm.example/vault", "kinds": ["erasure", "rectification"], "recipient": IDENTITY + "campaigns"}
+        for status in (201, 200):
+            call("security", "webhook.put", status, hook, name="described")
+        call("security", "webhook.list")
+        call("security", "webhook.retry", name="described")
+        call("security", "webhook.delete", name="described")
         call("admin", "certificate.reload")
         call("admin", "audience.revoke", audience="campaigns")
         for name in ("field", "purpose"):

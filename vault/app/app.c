@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 #include "crypto/secret.h"
 #include "vault/app/alarm.h"
+#include "post/post.h"
 #include "vault/app/background.h"
 #include "vault/app/batch.h"
 #include "vault/app/follow.h"
@@ -76,7 +77,9 @@ enum err app_start(const struct config *config, struct app **out, struct buf *wh
 	app->config = config;
 	pthread_mutex_init(&app->snapshot_lock, NULL);
 	name_node(app);
-	e = keyring_open(config->keyring, config->root_key, &app->keyring, why);
+	e = post_start();
+	if (!e)
+		e = keyring_open(config->keyring, config->root_key, &app->keyring, why);
 	if (!e)
 		e = secret_random(app->request_seed, sizeof app->request_seed);
 	if (!e)
@@ -133,6 +136,7 @@ void app_stop(struct app *app)
 	snapshot_drop(app->snapshot);
 	keyring_free(app->keyring);
 	pthread_mutex_destroy(&app->snapshot_lock);
+	post_stop();
 	free(app);
 }
 

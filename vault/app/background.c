@@ -4,6 +4,7 @@
 #include "store/statements.h"
 #include "vault/app/consent_expiry.h"
 #include "vault/app/export.h"
+#include "vault/app/outbox.h"
 #include "vault/app/rights_jobs.h"
 #include "vault/app/watch.h"
 
@@ -19,6 +20,12 @@ static enum err sweep(struct app *app, struct worker *w, struct db *db, bool *mo
 
 static const struct worker_task rights[] = {
     {"rights_requests", 1000000, rights_run_due},
+    {NULL, 0, NULL},
+};
+
+static const struct worker_task outbox[] = {
+    {"outbox", 1000000, outbox_send},
+    {"outbox_clean", (int64_t)3600 * 1000000, outbox_clean},
     {NULL, 0, NULL},
 };
 
@@ -46,6 +53,7 @@ static const struct {
     [BACKGROUND_UPKEEP] = {"upkeep", 1, no_statements, upkeep},
     [BACKGROUND_RIGHTS] = {"rights", 2, no_statements, rights},
     [BACKGROUND_WATCH] = {"watch", 11, no_statements, watch},
+    [BACKGROUND_OUTBOX] = {"outbox", 8, no_statements, outbox},
 };
 
 enum err background_start(struct app *app)

@@ -67,6 +67,10 @@ enum step hold_put_decide(struct req *r, struct batch *b);
 enum step hold_list_decide(struct req *r, struct batch *b);
 enum step hold_confirm_decide(struct req *r, struct batch *b);
 enum step hold_release_decide(struct req *r, struct batch *b);
+enum step webhooks_list_decide(struct req *r, struct batch *b);      /* webhooks.c */
+enum step webhook_put_decide(struct req *r, struct batch *b);
+enum step webhook_delete_decide(struct req *r, struct batch *b);
+enum step webhook_retry_decide(struct req *r, struct batch *b);
 enum step policies_get_decide(struct req *r, struct batch *b);       /* policies.c */
 enum step policy_check_decide(struct req *r, struct batch *b);       /* policies.c */
 enum step policy_activate_decide(struct req *r, struct batch *b);    /* policies.c */

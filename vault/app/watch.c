@@ -2,10 +2,11 @@
 #include "vault/app/watch_int.h"
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "store/audit_query.h"
 #include "store/configuration_write.h"
+#include "store/outbox.h"
 #include "store/watch.h"
 #include "vault/app/alarm.h"
 #include "vault/app/audit_filter.h"
@@ -18,6 +19,7 @@
 
 #define SAVE_US ((int64_t)60 * 1000000)
 #define HOUR_US ((int64_t)3600 * 1000000)
+#define ALARMS_BYTES_MAX ((size_t)4 << 20)
 #define HOUR_TEXT 13 /* of "2026-01-31T12" */
 
 /* ---- one record ---- */
@@ -92,8 +94,8 @@ static enum err count_customer(struct watch *w, const char *record, size_t len)
 	bool over = false;
 	enum err e;
 
-	if (starts_with(record, len, "alarm"))
-		return record_is(record, len, "operation", "alarm.customer_budget") && of_this_hour(w, record, len) ? note_told(w, record, len) : ERR_OK;
+	if (record_is(record, len, "operation", "alarm.customer_budget"))
+		return starts_with(record, len, "alarm") && of_this_hour(w, record, len) ? note_told(w, record, len) : ERR_OK;
 	while (got[i] && !starts_with(record, len, got[i]))
 		i++;
 	if (!got[i] || !of_this_hour(w, record, len) || !record_is(record, len, "outcome", "success"))
@@ -107,6 +109,85 @@ static enum err count_customer(struct watch *w, const char *record, size_t len)
 	return e;
 }
 
+/* ---- webhooks ---- */
+
+static void put_member(struct json *j, const char *record, size_t record_len, const char *member, const char *key)
+{
+	size_t len = 0;
+	const char *text = record_text(record, record_len, member, &len);
+
+	if (!text)
+		return;
+	json_key(j, key); /* the text is JSON already, with its escapes */
+	buf_byte(j->out, '"');
+	buf_append(j->out, text, len);
+	buf_byte(j->out, '"');
+	j->comma = true;
+}
+
+/* Old ones are read anew where the state was lost: these have been told of. */
+static bool is_fresh(const char *record, size_t record_len)
+{
+	size_t len = 0;
+	const char *time = record_text(record, record_len, "time", &len);
+	int64_t at_us;
+
+	return time && !clock_parse(time, len, &at_us) && clock_now_us() - at_us < HOUR_US;
+}
+
+static void note_message(struct watch *w, const char *record, size_t len)
+{
+	static const char prefix[] = "alarm.";
+	const size_t start = w->alarms.len;
+	const int64_t count = record_int(record, len, "count");
+	size_t n = 0, size;
+	const char *operation = record_text(record, len, "operation", &n);
+	struct json j;
+
+	if (!operation || n < sizeof prefix || !is_fresh(record, len))
+		return;
+	buf_u32(&w->alarms, 0);
+	json_init(&j, &w->alarms);
+	json_object(&j);
+	put_member(&j, record, len, "object", "about");
+	json_key(&j, "alarm");
+	json_string_len(&j, operation + sizeof prefix - 1, n - (sizeof prefix - 1));
+	if (count > 0)
+		json_key_int(&j, "count", count);
+	put_member(&j, record, len, "id", "record");
+	put_member(&j, record, len, "request_id", "request_id");
+	put_member(&j, record, len, "sref", "sref");
+	put_member(&j, record, len, "time", "time");
+	json_object_end(&j);
+	size = w->alarms.len - start - 4;
+	for (int i = 0; i < 4 && buf_ok(&w->alarms); i++)
+		w->alarms.data[start + (size_t)i] = (uint8_t)(size >> (24 - 8 * i));
+}
+
+static enum err tell_webhooks(struct watch *w, struct db *db)
+{
+	struct reader in = reader_of(w->alarms.data, buf_ok(&w->alarms) ? w->alarms.len : 0);
+	enum err e = ERR_OK;
+
+	if (!buf_ok(&w->alarms))
+		log_event(LOG_ERROR, "alarms_untold", "too many alarms at once: webhooks are not told of them; the audit log has them");
+	while (!e && in.left) {
+		struct buf message;
+		const size_t len = reader_u32(&in);
+		const uint8_t *bytes = reader_bytes(&in, len);
+
+		buf_init(&message, 0);
+		buf_append(&message, bytes, bytes ? len : 0);
+		e = buf_err(&message);
+		if (!e)
+			e = outbox_add(db, "alarm", NULL, 0, &message, NULL);
+		buf_fini(&message);
+	}
+	if (!e)
+		buf_reset(&w->alarms);
+	return e;
+}
+
 static enum err take_record(void *ctx, const char *record, size_t len, bool of_row)
 {
 	struct watch *w = ctx;
@@ -114,6 +195,8 @@ static enum err take_record(void *ctx, const char *record, size_t len, bool of_r
 
 	w->news = true;
 	metric_add(METRIC_WATCH_RECORDS, 1);
+	if (starts_with(record, len, "alarm"))
+		note_message(w, record, len);
 	return e ? e : count_customer(w, record, len);
 }
 
@@ -140,6 +223,7 @@ enum err watch_new(struct app *app, struct watch **out)
 	w->walk.record = take_record;
 	w->walk.broken = broken;
 	w->walk.ctx = w;
+	buf_init(&w->alarms, ALARMS_BYTES_MAX);
 	e = mac_new(keyring_key(app->keyring, KEYRING_AUDIT_MAC), &w->mac);
 	w->walk.mac = w->mac;
 	if (!e)
@@ -154,6 +238,7 @@ void watch_free(struct watch *w)
 	watch_forget(w);
 	for (size_t i = 0; i < w->n_over; i++)
 		free(w->over[i]);
+	buf_fini(&w->alarms);
 	budget_free(w->budget);
 	sealer_free(w->sealer);
 	mac_free(w->mac);
@@ -296,6 +381,7 @@ enum err watch_read(struct watch *w, struct db *db)
 enum err watch_run(struct app *app, struct worker *worker, struct db *db, bool *more)
 {
 	struct watch *w = app->watch;
+	bool told;
 	enum err e;
 
 	(void)worker;
@@ -307,7 +393,10 @@ enum err watch_run(struct app *app, struct worker *worker, struct db *db, bool *
 		if (e)
 			watch_forget(w);
 	}
-	if (!e && w->news && clock_mono_us() - w->saved_us > SAVE_US)
-		e = save(w, db);
+	told = !e && w->alarms.len > 0;
+	if (!e)
+		e = tell_webhooks(w, db);
+	if (!e && w->news && (told || clock_mono_us() - w->saved_us > SAVE_US))
+		e = save(w, db); /* so that a node that takes over tells of few again */
 	return e ? e : freeze_all(w);
 }

@@ -22,6 +22,7 @@ struct watch {
 	char hour[16];    /* "2026-01-31T12": records of another one are not counted */
 	char *over[OVER_MAX]; /* identities to be frozen */
 	size_t n_over;
+	struct buf alarms; /* messages of alarms that webhooks have not been told of: length 4 and JSON each */
 	int64_t next_us; /* when the scrub's next lot of slices is due; monotonic */
 };
 

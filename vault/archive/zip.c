@@ -11,8 +11,10 @@ struct zip {
 	struct archive_entry *entry;
 	enum err (*sink)(void *ctx, const void *bytes, size_t len);
 	void *ctx;
-	enum err err; /* of the sink; sticky */
+	enum err err; /* of the sink; sticky: no more bytes reach it */
 };
+
+/* An error of the sink is not told to libarchive: in its failed state it leaks the compressor of the file under way. */
 
 static la_ssize_t pass_on(struct archive *a, void *client, const void *bytes, size_t len)
 {
@@ -21,7 +23,7 @@ static la_ssize_t pass_on(struct archive *a, void *client, const void *bytes, si
 	(void)a;
 	if (!z->err)
 		z->err = z->sink(z->ctx, bytes, len);
-	return z->err ? -1 : (la_ssize_t)len;
+	return (la_ssize_t)len;
 }
 
 static enum err outcome(const struct zip *z, bool good)
@@ -73,10 +75,10 @@ void zip_free(struct zip *z)
 {
 	if (!z)
 		return;
-	if (z->a) {
-		(void)archive_write_fail(z->a); /* no last bytes to a sink that may be gone; after zip_end it changes nothing */
+	if (!z->err)
+		z->err = ERR_STOPPING; /* no last bytes to a sink that may be gone */
+	if (z->a)
 		(void)archive_write_free(z->a);
-	}
 	archive_entry_free(z->entry);
 	free(z);
 }
