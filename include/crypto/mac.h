@@ -27,6 +27,8 @@ struct hash;
 enum err hash_new(struct hash **out) MUST_CHECK;
 enum err hash_add(struct hash *h, const void *bytes, size_t len) MUST_CHECK;
 enum err hash_end(struct hash *h, uint8_t out[static 32]) MUST_CHECK; /* once */
+/* Begins another message: a context that is used again costs half of a new one. */
+enum err hash_again(struct hash *h) MUST_CHECK;
 void hash_free(struct hash *h); /* NULL is allowed */
 enum err sha256_of(const void *bytes, size_t len, uint8_t out[static 32]) MUST_CHECK;
 enum err sha256_parts(const struct mac_part *parts, size_t n, uint8_t out[static 32]) MUST_CHECK;

@@ -1,11 +1,13 @@
 /* rights.c: ids, rights, approvals and the JSON of a rights request. */
 #include "vault/app/rights.h"
 
+#include "base/log.h"
 #include "crypto/keyring.h"
 #include "crypto/ledger.h"
 #include "crypto/mac.h"
 #include "vault/app/customer.h"
 #include "vault/app/manage.h"
+#include "vault/app/rights_term.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -39,6 +41,18 @@ enum err rights_caller(struct req *r, bool *officer)
 
 	*officer = policy_has_right(r->snapshot->policy, &r->who, RIGHT_HANDLE_REQUESTS, &v);
 	return *officer ? ERR_OK : manage_right(r, RIGHT_OPEN_REQUESTS);
+}
+
+void rights_due_at(const struct app *app, struct rights_row *row)
+{
+	struct calendar calendar;
+	struct buf why;
+
+	buf_init(&why, 0);
+	if (calendar_read(app->config->holidays, &calendar, &why))
+		log_event(LOG_WARN, "holidays", "%s", buf_string(&why));
+	buf_fini(&why);
+	(void)rights_due(row->jurisdiction, row->created_at_us, row->extended, &calendar, app->config->pipl_days, &row->due_at_us);
 }
 
 enum err rights_target_open(struct req *r, struct batch *b, const struct target *t, struct customer **out)

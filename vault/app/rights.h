@@ -18,6 +18,9 @@ enum err rights_write_id(struct batch *b, int64_t number, uint16_t subject, stru
 enum err rights_read_id(struct req *r, struct batch *b, const char *text, uint16_t subject, int64_t *number) MUST_CHECK;
 /* Does the caller handle all requests? Else may he open some? Neither: r->err. */
 enum err rights_caller(struct req *r, bool *officer) MUST_CHECK;
+/* When a request of a jurisdiction that was received then is due, by today's calendar and configuration. The calendar was
+ * right at the start; where its file no longer is, what can be read of it counts. */
+void rights_due_at(const struct app *app, struct rights_row *row);
 /* What an approval is bound to: kind, customer, scope. */
 enum err rights_scope_hash(const struct rights_row *row, uint8_t out[static 32]) MUST_CHECK;
 /* Officers who stand behind a request now: approvers of this scope, and the requester where he is one. */

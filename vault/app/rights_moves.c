@@ -1,6 +1,5 @@
 /* rights_moves.c: what officers and requesters do with a rights request: POST /v1/rights-requests/{id}:verb. */
 #include "vault/app/rights.h"
-#include "vault/app/rights_term.h"
 
 #include "vault/app/background.h"
 #include "vault/app/customer.h"
@@ -107,14 +106,10 @@ static enum err assign(struct req *r, struct batch *b, struct move *m)
 /* Once, while the first term runs: the person must hear of it within that. */
 static enum err extend(struct req *r, struct batch *b, struct move *m)
 {
-	const struct config *c = r->app->config;
-	struct calendar calendar;
-
 	if (m->row.extended || rights_ended(m->row.state) || m->row.due_at_us < b->now_us)
 		return req_fail(r, ERR_REQUEST_STATE, NULL);
-	calendar_load(c->holidays, &calendar);
 	m->row.extended = true;
-	(void)rights_due(m->row.jurisdiction, m->row.created_at_us, true, &calendar, c->pipl_days, &m->row.due_at_us);
+	rights_due_at(r->app, &m->row);
 	return reason_member(r, m, extensions, &m->row.extension_reason);
 }
 

@@ -75,19 +75,16 @@ enum step rights_open_want(struct req *r, struct batch *b)
 
 static enum err write_opened(struct req *r, struct batch *b, struct open_plan *p, const struct customer *c)
 {
-	const struct config *config = r->app->config;
-	struct calendar calendar;
 	struct json j;
 	enum err e;
 
-	calendar_load(config->holidays, &calendar);
 	p->row.customer = c->row->id;
 	p->row.sref = c->sref;
 	p->row.sref_len = SREF_LEN;
 	p->row.requester = r->identity;
 	p->row.assignee = p->row.reason = p->row.extension_reason = "";
 	p->row.created_at_us = b->now_us;
-	(void)rights_due(p->row.jurisdiction, b->now_us, false, &calendar, config->pipl_days, &p->row.due_at_us);
+	rights_due_at(r->app, &p->row);
 	e = rights_insert(b->db, &p->row, &p->row.request);
 	json_init(&j, &r->out);
 	return e ? e : rights_write(r, b, &p->row, &j);

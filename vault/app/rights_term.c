@@ -1,10 +1,6 @@
-/* rights_term.c: the table of terms, and the calendar that working days are counted by. */
+/* rights_term.c: the table of terms. */
 #include "vault/app/rights_term.h"
 
-#include "base/clock.h"
-#include "base/log.h"
-
-#include <stdio.h>
 #include <string.h>
 
 #define DAY_US ((int64_t)86400 * 1000000)
@@ -41,68 +37,6 @@ static int64_t add_months(int64_t days, int64_t months)
 	month = (month - 1) % 12 + 1;
 	last = lengths[month - 1] + (month == 2 && ((year % 4 == 0 && year % 100 != 0) || year % 400 == 0));
 	return days_of(year, month, day < last ? day : last);
-}
-
-static bool holds(const int64_t *days, size_t n, int64_t day)
-{
-	for (size_t i = 0; i < n; i++)
-		if (days[i] == day)
-			return true;
-	return false;
-}
-
-static bool working_day(int64_t day, const struct calendar *c)
-{
-	const int64_t weekday = (day + 3) % 7; /* 0: Monday; 1970-01-01 was a Thursday */
-
-	if (weekday >= 5)
-		return holds(c->worked, c->n_worked, day);
-	return !holds(c->off, c->n_off, day);
-}
-
-bool calendar_add(struct calendar *c, const char *line, size_t len)
-{
-	const char *comment = memchr(line, '#', len);
-	char time[CLOCK_TEXT_LEN];
-	bool worked;
-	int64_t at;
-
-	len = comment ? (size_t)(comment - line) : len;
-	while (len && strchr(" \t\r\n", line[len - 1]))
-		len--;
-	if (len == 0)
-		return true;
-	worked = *line == '+';
-	line += worked;
-	len -= worked;
-	if (len != 10 || (worked ? c->n_worked : c->n_off) == CALENDAR_MAX)
-		return false;
-	snprintf(time, sizeof time, "%.10sT00:00:00Z", line);
-	if (clock_parse(time, strlen(time), &at))
-		return false;
-	if (worked)
-		c->worked[c->n_worked++] = at / DAY_US;
-	else
-		c->off[c->n_off++] = at / DAY_US;
-	return true;
-}
-
-void calendar_load(const char *path, struct calendar *out)
-{
-	FILE *f = *path ? fopen(path, "re") : NULL;
-	char line[128];
-	int number = 0;
-
-	*out = (struct calendar){.n_off = 0};
-	if (*path && !f)
-		log_event(LOG_WARN, "holidays", "file=%s can't be read: terms count Saturdays and Sundays only", path);
-	while (f && fgets(line, sizeof line, f)) {
-		number++;
-		if (!calendar_add(out, line, strlen(line)))
-			log_event(LOG_WARN, "holidays", "file=%s line=%d is no day, or one too many", path, number);
-	}
-	if (f)
-		fclose(f);
 }
 
 /* ---- terms ---- */
@@ -142,7 +76,7 @@ bool rights_due(const char *jurisdiction, int64_t received_us, bool extended, co
 	if (t->unit == MONTHS)
 		day = add_months(day, n);
 	else
-		for (int64_t left = n * pipl_days; left > 0; left -= working_day(day, c))
+		for (int64_t left = n * pipl_days; left > 0; left -= calendar_works(c, day))
 			day++;
 	*due_us = (day + 1) * DAY_US - 1;
 	return true;

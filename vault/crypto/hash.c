@@ -41,6 +41,11 @@ enum err hash_end(struct hash *h, uint8_t out[static 32])
 	return outcome(EVP_DigestFinal_ex(h->ctx, out, NULL) == 1);
 }
 
+enum err hash_again(struct hash *h)
+{
+	return outcome(EVP_DigestInit_ex2(h->ctx, NULL, NULL) == 1);
+}
+
 void hash_free(struct hash *h)
 {
 	if (!h)
