@@ -41,6 +41,14 @@ enum err rights_due_jobs(struct db *db, int32_t approved, int32_t running, int32
 /* state, overdue, due in 72 h: counts of those not ended, a kind a row: kind, open, overdue, soon. */
 enum err rights_counts(struct db *db, struct db_result **out) MUST_CHECK;
 
+/* recipients of a request as they were listed, a JSON array; empty: not yet. */
+enum err rights_recipients(struct db *db, int64_t request, struct db_result **out) MUST_CHECK;
+enum err rights_recipients_set(struct db *db, int64_t request, const struct buf *list) MUST_CHECK;
+/* The same where none were listed before; *found false: there were. */
+enum err rights_recipients_first(struct db *db, int64_t request, const struct buf *list, bool *found) MUST_CHECK;
+/* Requests of that kind and state whose recipients were not listed; oldest first. */
+enum err rights_untold(struct db *db, int32_t kind, int32_t state, struct db_result **out) MUST_CHECK;
+
 enum err rights_approve(struct db *db, int64_t request, const char *approver, const uint8_t hash[static 32], int64_t at_us) MUST_CHECK;
 /* approver, scope_hash, at; those after since. */
 enum err rights_approvals(struct db *db, int64_t request, int64_t since_us, struct db_result **out) MUST_CHECK;

@@ -8,6 +8,7 @@
 #include "crypto/secret.h"
 #include "vault/app/manage.h"
 #include "vault/app/operations.h"
+#include "vault/app/recipients.h"
 #include "vault/app/values.h"
 
 #include <stdio.h>
@@ -351,6 +352,8 @@ enum step rights_get_decide(struct req *r, struct batch *b)
 			r->err = write_approvals(b, &row, &j);
 		if (!r->err)
 			r->err = write_notes(b, &row, c, &j);
+		if (!r->err)
+			r->err = recipients_write(b, row.request, &j);
 		json_object_end(&j);
 		if (!r->err)
 			r->err = rights_audit(r, b, "read", row.kind, c);
