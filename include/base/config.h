@@ -48,6 +48,8 @@
 	X(DEFAULT_COUNTRY,      default_country,      country, "CN",                        0, 0,           "ISO 3166 country of phone numbers in national form.") \
 	X(EXPECTED_CUSTOMERS,   expected_customers,   number,  "1000000",                1000, 10000000000, "Sets how far blind index tags are truncated, when a keyring's first index epoch is made.") \
 	X(SEARCH_BUDGET,        search_budget,        number,  "10000",                     1, 1000000000,  "Distinct searched values an identity may use an hour, over all nodes.") \
+	X(CUSTOMER_BUDGET,      customer_budget,      number,  "100000",                    1, 1000000000,  "Distinct customers that an identity may get something of in an hour, over all nodes; past it: an alarm, and it is frozen.") \
+	X(SCRUB_HOURS,          scrub_hours,          number,  "24",                        0, 8760,        "Hours in which all rows are held against the audit log once, in the background; 0: only when asked.") \
 	X(OFFICERS_EXPORT,      officers_export,      number,  "1",                         1, 16,          "Officers who must stand behind an export: approvers, and the requester where he is one.") \
 	X(OFFICERS_ERASE,       officers_erase,       number,  "2",                         1, 16,          "The same for an erasure.") \
 	X(OFFICERS_OTHER,       officers_other,       number,  "1",                         1, 16,          "The same for rectification, restriction and objection.") \
@@ -100,8 +102,12 @@ struct config {
 enum err config_load(struct config *c, const char *file, struct buf *report) MUST_CHECK;
 /* Looks whether the database is named, files and folders that vaultd needs exist
  * and can be read, key files are closed to others and the bundles folder holds a
- * .pem. One line an error, as above, with the path; any line means ERR_CONFIG. */
+ * .pem. One line an error, as above, with the path; any line means ERR_CONFIG. What stands in the files is looked at by
+ * http_check and app_check. */
 enum err config_check(const struct config *c, struct buf *report) MUST_CHECK;
+/* "FILE:LINE: VAULT_KEY: ", "environment: VAULT_KEY: " or "default: VAULT_KEY: ":
+ * the start of a line of the report. */
+void config_origin(const struct config *c, enum config_key key, struct buf *report);
 /* Wipes and frees; a zeroed struct is allowed, and so is a second call. */
 void config_fini(struct config *c);
 /* The table as text for --help. */

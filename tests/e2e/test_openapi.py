@@ -267,6 +267,16 @@ class OpenApi(unittest.TestCase):
         self.call("security", "audit.list", 400, query="?limit=0")
         self.call("security", "audit.read", id=audit_log.ids_of(page.headers["Audit-Record"])[0])
         self.call("admin", "audit.list", 403)
+        self.call("security", "audit.scrub", 202)
+        self.call("security", "audit.scrub_status")
+        self.call("admin", "audit.scrub_status", 403)
+        sref = next(r["sref"] for r in page.json["data"] if "sref" in r)
+        self.call("security", "canary.put", sref=sref)
+        self.call("security", "canary.put", 400, sref="x")
+        self.call("security", "canary.list")
+        self.call("security", "canary.delete", sref=sref)
+        self.call("security", "canary.delete", 404, sref=sref)
+        self.call("compliance-1", "canary.list", 403)
 
     def test_every_example_fits_its_schema(self):
         def look(node, where):

@@ -7,6 +7,7 @@
 #include "vault/app/outbox.h"
 #include "vault/app/recipients.h"
 #include "vault/app/rights_jobs.h"
+#include "vault/app/watch.h"
 
 static const struct db_statement no_statements[] = {{NULL, NULL}};
 
@@ -36,6 +37,11 @@ static const struct worker_task upkeep[] = {
     {"sweep", (int64_t)600 * 1000000, sweep},
     {NULL, 0, NULL},
 };
+static const struct worker_task watch[] = {
+    {"watch", 500000, watch_run},
+    {"scrub", 1000000, scrub_run},
+    {NULL, 0, NULL},
+};
 
 _Static_assert(BACKGROUND_COUNT <= WORKERS_MAX, "room in struct app");
 
@@ -48,6 +54,7 @@ static const struct {
 } table[BACKGROUND_COUNT] = {
     [BACKGROUND_UPKEEP] = {"upkeep", 1, no_statements, upkeep},
     [BACKGROUND_RIGHTS] = {"rights", 2, no_statements, rights},
+    [BACKGROUND_WATCH] = {"watch", 11, no_statements, watch},
     [BACKGROUND_OUTBOX] = {"outbox", 8, no_statements, outbox},
 };
 

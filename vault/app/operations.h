@@ -78,6 +78,11 @@ enum step policy_explain_decide(struct req *r, struct batch *b);     /* policies
 enum err audit_list_plan(struct req *r);                             /* audit_log.c */
 enum step audit_list_decide(struct req *r, struct batch *b);         /* audit_log.c */
 enum step audit_get_decide(struct req *r, struct batch *b);          /* audit_log.c */
+enum step scrub_status_decide(struct req *r, struct batch *b);       /* scrub_api.c */
+enum step scrub_decide(struct req *r, struct batch *b);
+enum step canaries_decide(struct req *r, struct batch *b);
+enum step canary_put_decide(struct req *r, struct batch *b);
+enum step canary_delete_decide(struct req *r, struct batch *b);
 enum step openapi_decide(struct req *r, struct batch *b);            /* openapi.c */
 enum step handshake_decide(struct req *r, struct batch *b);          /* handshake.c; no route of a client */
 
