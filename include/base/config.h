@@ -101,8 +101,12 @@ struct config {
 enum err config_load(struct config *c, const char *file, struct buf *report) MUST_CHECK;
 /* Looks whether the database is named, files and folders that vaultd needs exist
  * and can be read, key files are closed to others and the bundles folder holds a
- * .pem. One line an error, as above, with the path; any line means ERR_CONFIG. */
+ * .pem. One line an error, as above, with the path; any line means ERR_CONFIG. What stands in the files is looked at by
+ * http_check and app_check. */
 enum err config_check(const struct config *c, struct buf *report) MUST_CHECK;
+/* "FILE:LINE: VAULT_KEY: ", "environment: VAULT_KEY: " or "default: VAULT_KEY: ":
+ * the start of a line of the report. */
+void config_origin(const struct config *c, enum config_key key, struct buf *report);
 /* Wipes and frees; a zeroed struct is allowed, and so is a second call. */
 void config_fini(struct config *c);
 /* The table as text for --help. */

@@ -19,6 +19,7 @@
 	X(METRIC_IN_FLIGHT,           gauge,     "vault_requests_in_flight",              "Requests accepted and not yet answered.") \
 	X(METRIC_QUEUE_DEPTH,         gauge,     "vault_queue_depth",                     "Jobs waiting for a database executor.") \
 	X(METRIC_QUEUE_REFUSED,       counter,   "vault_queue_refused_total",             "Requests refused with 503 because the queue was full.") \
+	X(METRIC_BODIES_REFUSED,      counter,   "vault_bodies_refused_total",            "Requests refused with 503 because large bodies in flight took all the memory that they may.") \
 	X(METRIC_BATCHES,             counter,   "vault_batches_total",                   "Batches committed.")                    \
 	X(METRIC_BATCH_JOBS,          counter,   "vault_batch_jobs_total",                "Jobs in committed batches.")            \
 	X(METRIC_BATCH_RERUNS,        counter,   "vault_batch_reruns_total",              "Batches run again one job at a time after an error.") \

@@ -77,6 +77,7 @@ enum err app_start(const struct config *config, struct app **out, struct buf *wh
 	app->config = config;
 	pthread_mutex_init(&app->snapshot_lock, NULL);
 	name_node(app);
+	app->body_memory_max = BODY_MEMORY_MAX;
 	e = post_start();
 	if (!e)
 		e = keyring_open(config->keyring, config->root_key, &app->keyring, why);

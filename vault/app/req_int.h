@@ -66,6 +66,7 @@ struct req {
 	enum req_state state;
 	struct arena arena; /* parsed input, plans */
 	struct buf body;    /* as it came */
+	size_t body_charged; /* of app->body_memory */
 	struct buf out;     /* the reply's body */
 	int64_t began_us;   /* monotonic */
 
