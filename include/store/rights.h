@@ -43,13 +43,18 @@ struct rights_due {
 	int32_t by_people;               /* kind */
 };
 enum err rights_due_jobs(struct db *db, const struct rights_due *d, struct db_result **out) MUST_CHECK;
-/* One text, "" where none is kept; and sets it. */
-enum err rights_recipients(struct db *db, int64_t request, struct db_result **out) MUST_CHECK;
-enum err rights_recipients_set(struct db *db, int64_t request, const char *json, size_t len) MUST_CHECK;
 /* The customer's other requests that no job has begun end in that state: there is nobody left to answer to. */
 enum err rights_end_others(struct db *db, int64_t customer, int64_t but, int32_t running, int32_t to, const char *reason, int64_t at_us) MUST_CHECK;
 /* state, overdue, due in 72 h: counts of those not ended, a kind a row: kind, open, overdue, soon. */
 enum err rights_counts(struct db *db, struct db_result **out) MUST_CHECK;
+
+/* recipients of a request as they were listed, a JSON array; empty: not yet. */
+enum err rights_recipients(struct db *db, int64_t request, struct db_result **out) MUST_CHECK;
+enum err rights_recipients_set(struct db *db, int64_t request, const struct buf *list) MUST_CHECK;
+/* The same where none were listed before; *found false: there were. */
+enum err rights_recipients_first(struct db *db, int64_t request, const struct buf *list, bool *found) MUST_CHECK;
+/* Requests of that kind and state whose recipients were not listed; oldest first. */
+enum err rights_untold(struct db *db, int32_t kind, int32_t state, struct db_result **out) MUST_CHECK;
 
 enum err rights_approve(struct db *db, int64_t request, const char *approver, const uint8_t hash[static 32], int64_t at_us) MUST_CHECK;
 /* approver, scope_hash, at; those after since. */
@@ -74,8 +79,6 @@ enum err hold_release(struct db *db, int64_t hold, const char *by, int64_t at_us
 /* scope of each hold that counts now. */
 enum err holds_in_force(struct db *db, int64_t customer, int64_t now_us, struct db_result **out) MUST_CHECK;
 
-/* Archives that were made for the customer. */
-enum err exports_erase(struct db *db, int64_t customer) MUST_CHECK;
 /* Everything of the customer but what the log and the list of erasures hold. */
 enum err erase_customer(struct db *db, int64_t customer, const char *keep_requests_reason) MUST_CHECK;
 struct erasure_entry {

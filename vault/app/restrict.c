@@ -1,7 +1,6 @@
 /* restrict.c: carries restrictions and objections out: states of the customer, and the end of the request, in one
- * transaction, so that a job that is cut off is done or not begun. Also the end of a rectification. */
+ * transaction, so that a job that is cut off is done or not begun. */
 #include "vault/app/consent_state.h"
-#include "vault/app/disclosure.h"
 #include "vault/app/internal.h"
 #include "vault/app/rights.h"
 
@@ -126,25 +125,4 @@ enum err restrict_run(struct app *app, struct worker *w, struct db *db, const st
 	(void)db;
 	*end = RIGHTS_ENDED;
 	return internal_run(app, &restrict_route, &plan, "rights");
-}
-
-enum err rectify_run(struct app *app, struct worker *w, struct db *db, const struct rights_job *job, enum rights_end *end)
-{
-	struct snapshot *s = app_snapshot(app);
-	struct rights_scope scope;
-	struct buf list;
-	enum err e = s ? scope_load(s, job->scope, &scope) : ERR_UNAVAILABLE;
-
-	(void)w;
-	*end = RIGHTS_COMPLETED;
-	buf_init(&list, 0);
-	if (!e && job->customer)
-		e = disclosure_recipients_of(db, job->sref, s, &scope, &list);
-	if (!e && job->customer)
-		e = rights_recipients_set(db, job->request, buf_string(&list), list.len);
-	if (!e)
-		e = rights_progress(db, job->request, 1, 1);
-	buf_fini(&list);
-	snapshot_drop(s);
-	return e;
 }

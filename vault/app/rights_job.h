@@ -33,7 +33,6 @@ enum err rights_progress(struct db *db, int64_t request, int64_t done, int64_t t
 /* An error: the request fails, retryable, with that code. Outside a transaction, on a worker's connection. */
 enum err export_run(struct app *app, struct worker *w, struct db *db, const struct rights_job *job, enum rights_end *end) MUST_CHECK;
 enum err restrict_run(struct app *app, struct worker *w, struct db *db, const struct rights_job *job, enum rights_end *end) MUST_CHECK; /* object, too */
-enum err rectify_run(struct app *app, struct worker *w, struct db *db, const struct rights_job *job, enum rights_end *end) MUST_CHECK;
 enum err erase_run(struct app *app, struct worker *w, struct db *db, const struct rights_job *job, enum rights_end *end) MUST_CHECK;
 
 #endif

@@ -88,10 +88,10 @@ enum err rights_progress(struct db *db, int64_t request, int64_t done, int64_t t
 
 /* ---- the worker's task ---- */
 
+/* Rectification has no job: an officer completes it when a caller with the right has corrected the fields. */
 static enum err (*const runs[RIGHTS_KINDS])(struct app *, struct worker *, struct db *, const struct rights_job *, enum rights_end *) = {
     [RIGHTS_EXPORT] = export_run,
     [RIGHTS_ERASE] = erase_run,
-    [RIGHTS_RECTIFY] = rectify_run,
     [RIGHTS_RESTRICT] = restrict_run,
     [RIGHTS_OBJECT] = restrict_run,
 };
@@ -167,7 +167,7 @@ enum err rights_run_due(struct app *app, struct worker *w, struct db *db, bool *
 		enum err of_job = ERR_OK;
 
 		rights_row_read(rows, i, &row);
-		if (row.kind >= 0 && row.kind < RIGHTS_KINDS)
+		if (row.kind >= 0 && row.kind < RIGHTS_KINDS && runs[row.kind])
 			of_job = run_job(app, w, db, &row);
 		first = first ? first : of_job;
 	}

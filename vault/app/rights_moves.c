@@ -161,11 +161,13 @@ static enum err approve(struct req *r, struct batch *b, struct move *m)
 	return e;
 }
 
-/* Rectification is done by whoever may write the fields; an officer says that it is. Its job then lists who had received them. */
+/* Rectification is done by whoever may write the fields; an officer says that it is. Who had received them is listed afterwards. */
 static enum err complete(struct req *r, struct batch *b, struct move *m)
 {
-	(void)b;
-	return m->row.kind == RIGHTS_RECTIFY && m->row.state == RIGHTS_APPROVED ? ERR_OK : req_fail(r, ERR_REQUEST_STATE, NULL);
+	if (m->row.kind != RIGHTS_RECTIFY)
+		return req_fail(r, ERR_REQUEST_STATE, NULL);
+	m->row.ended_at_us = b->now_us;
+	return ERR_OK;
 }
 
 static enum err retry(struct req *r, struct batch *b, struct move *m)
@@ -187,7 +189,7 @@ static const struct verb verbs[] = {
     {"rights.note", "note", true, -1, note, {"text", NULL}},
     {"rights.amend", "amend", false, -1, amend, {"scope", NULL}},
     {"rights.retry", "retry", true, RIGHTS_APPROVED, retry, {NULL}},
-    {"rights.complete", "complete", true, RIGHTS_RUNNING, complete, {NULL}},
+    {"rights.complete", "complete", true, RIGHTS_DONE, complete, {NULL}},
 };
 
 static const struct verb *verb_of(const struct req *r)
@@ -248,7 +250,7 @@ enum step rights_move_decide(struct req *r, struct batch *b)
 			r->err = rights_audit(r, b, v->act, m.row.kind, m.customer);
 		if (!r->err)
 			r->err = write_reply(r, b, &m);
-		if (!r->err && (m.row.state == RIGHTS_APPROVED || m.row.state == RIGHTS_RUNNING))
+		if (!r->err && m.row.state == RIGHTS_APPROVED)
 			worker_wake(r->app->workers[BACKGROUND_RIGHTS]);
 	}
 	db_result_free(rows);

@@ -7,6 +7,7 @@
 #include "crypto/secret.h"
 #include "vault/app/manage.h"
 #include "vault/app/operations.h"
+#include "vault/app/recipients.h"
 #include "vault/app/values.h"
 
 #include <stdio.h>
@@ -218,21 +219,6 @@ static enum err write_approvals(struct batch *b, const struct rights_row *row, s
 	return e;
 }
 
-/* Who had received what was erased or corrected. */
-static enum err write_recipients(struct batch *b, const struct rights_row *row, struct json *j)
-{
-	struct db_result *rows = NULL;
-	enum err e = rights_recipients(b->db, row->request, &rows);
-
-	json_key(j, "recipients");
-	if (!e && db_rows(rows) && *db_text(rows, 0, 0))
-		json_raw(j, db_text(rows, 0, 0), strlen(db_text(rows, 0, 0)));
-	else
-		json_raw(j, "[]", 2);
-	db_result_free(rows);
-	return e;
-}
-
 static struct seal_place note_place(const struct rights_row *row, uint32_t generation)
 {
 	return (struct seal_place){.type = SEAL_NOTE, .customer = (uint64_t)row->customer, .item = (uint64_t)row->request, .version = 2,
@@ -302,9 +288,9 @@ enum step rights_get_decide(struct req *r, struct batch *b)
 		if (!r->err)
 			r->err = write_approvals(b, &row, &j);
 		if (!r->err)
-			r->err = write_recipients(b, &row, &j);
-		if (!r->err)
 			r->err = write_notes(b, &row, officer ? c : NULL, &j); /* notes are the officers' own */
+		if (!r->err)
+			r->err = recipients_write(b, row.request, &j);
 		json_object_end(&j);
 		if (!r->err)
 			r->err = rights_audit(r, b, "read", row.kind, c);

@@ -12,8 +12,8 @@ static const bool moves[RIGHTS_STATES][RIGHTS_STATES] = {
     [RIGHTS_RECEIVED] = {[RIGHTS_VERIFYING] = true, [RIGHTS_DENIED] = true, [RIGHTS_CANCELLED] = true},
     [RIGHTS_VERIFYING] = {[RIGHTS_AWAITING_APPROVAL] = true, [RIGHTS_DENIED] = true, [RIGHTS_CANCELLED] = true},
     [RIGHTS_AWAITING_APPROVAL] = {[RIGHTS_APPROVED] = true, [RIGHTS_DENIED] = true, [RIGHTS_CANCELLED] = true},
-    /* back: its approvals have lapsed before it was begun */
-    [RIGHTS_APPROVED] = {[RIGHTS_RUNNING] = true, [RIGHTS_CANCELLED] = true, [RIGHTS_AWAITING_APPROVAL] = true},
+    /* done: rectification; back: its approvals have lapsed before it was begun */
+    [RIGHTS_APPROVED] = {[RIGHTS_RUNNING] = true, [RIGHTS_CANCELLED] = true, [RIGHTS_DONE] = true, [RIGHTS_AWAITING_APPROVAL] = true},
     [RIGHTS_RUNNING] = {[RIGHTS_HELD] = true, [RIGHTS_DONE] = true, [RIGHTS_FAILED] = true},
     [RIGHTS_HELD] = {[RIGHTS_RUNNING] = true},
     [RIGHTS_FAILED] = {[RIGHTS_APPROVED] = true, [RIGHTS_CANCELLED] = true},

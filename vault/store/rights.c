@@ -151,22 +151,6 @@ enum err rights_lock_open(struct db *db, int64_t customer, int32_t kind, int32_t
 	return e;
 }
 
-enum err rights_recipients(struct db *db, int64_t request, struct db_result **out)
-{
-	uint8_t room[8];
-	const struct db_param p = db_param_int8(request, room);
-
-	return db_run(db, "SELECT recipients FROM rights_request WHERE request = $1::int8", &p, 1, out);
-}
-
-enum err rights_recipients_set(struct db *db, int64_t request, const char *json, size_t len)
-{
-	uint8_t room[8];
-	const struct db_param p[] = {db_param_int8(request, room), {json, len}};
-
-	return db_run(db, "UPDATE rights_request SET recipients = $2::text WHERE request = $1::int8", p, 2, NULL);
-}
-
 enum err rights_end_others(struct db *db, int64_t customer, int64_t but, int32_t running, int32_t to, const char *reason, int64_t at_us)
 {
 	uint8_t a[8], b[8], c[8], d[8], at[8];
@@ -186,6 +170,44 @@ enum err rights_counts(struct db *db, struct db_result **out)
 	              "count(*) FILTER (WHERE due_at >= now() AND due_at < now() + interval '72 hours') "
 	              "FROM rights_request WHERE ended_at IS NULL GROUP BY kind",
 	              NULL, 0, out);
+}
+
+enum err rights_recipients(struct db *db, int64_t request, struct db_result **out)
+{
+	uint8_t room[8];
+	const struct db_param p = db_param_int8(request, room);
+
+	return db_run(db, "SELECT recipients FROM rights_request WHERE request = $1::int8", &p, 1, out);
+}
+
+enum err rights_recipients_set(struct db *db, int64_t request, const struct buf *list)
+{
+	uint8_t room[8];
+	const struct db_param p[] = {db_param_int8(request, room), {list->data, list->len}};
+
+	return db_run(db, "UPDATE rights_request SET recipients = $2::text WHERE request = $1::int8", p, 2, NULL);
+}
+
+enum err rights_recipients_first(struct db *db, int64_t request, const struct buf *list, bool *found)
+{
+	uint8_t room[8];
+	const struct db_param p[] = {db_param_int8(request, room), {list->data, list->len}};
+	struct db_result *res = NULL;
+	enum err e = db_run(db, "UPDATE rights_request SET recipients = $2::text WHERE request = $1::int8 AND recipients = '' RETURNING 1", p, 2, &res);
+
+	*found = !e && db_rows(res) > 0;
+	db_result_free(res);
+	return e;
+}
+
+enum err rights_untold(struct db *db, int32_t kind, int32_t state, struct db_result **out)
+{
+	uint8_t a[8], b[8];
+	const struct db_param p[] = {db_param_int4(kind, a), db_param_int4(state, b)};
+
+	return db_run(db,
+	              "SELECT " COLUMNS " FROM rights_request WHERE recipients = '' AND kind = $1::int4 AND state = $2::int4 ORDER BY request LIMIT 16",
+	              p, 2, out);
 }
 
 enum err rights_approve(struct db *db, int64_t request, const char *approver, const uint8_t hash[static 32], int64_t at_us)
@@ -288,14 +310,6 @@ enum err holds_in_force(struct db *db, int64_t customer, int64_t now_us, struct 
 	              "SELECT scope FROM hold WHERE customer_id = $1::int8 AND confirmed_at IS NOT NULL AND released_at IS NULL "
 	              "AND until > $2::timestamptz",
 	              p, 2, out);
-}
-
-enum err exports_erase(struct db *db, int64_t customer)
-{
-	uint8_t room[8];
-	const struct db_param p = db_param_int8(customer, room);
-
-	return db_run(db, "DELETE FROM export_chunk WHERE customer_id = $1::int8", &p, 1, NULL);
 }
 
 enum err erase_customer(struct db *db, int64_t customer, const char *keep_requests_reason)

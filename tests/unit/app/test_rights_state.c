@@ -18,7 +18,7 @@ static void only_the_moves_of_the_table_are_allowed(void **state)
 	} good[] = {{"received", "verifying"},   {"received", "denied"},       {"received", "cancelled"},
 	            {"verifying", "awaiting_approval"}, {"verifying", "denied"}, {"verifying", "cancelled"},
 	            {"awaiting_approval", "approved"},  {"awaiting_approval", "denied"}, {"awaiting_approval", "cancelled"},
-	            {"approved", "running"},     {"approved", "cancelled"},    {"approved", "awaiting_approval"},
+	            {"approved", "running"},     {"approved", "cancelled"},    {"approved", "completed"}, {"approved", "awaiting_approval"},
 	            {"running", "on_hold"},      {"running", "completed"},     {"running", "failed"},
 	            {"on_hold", "running"},      {"failed", "approved"},       {"failed", "cancelled"}};
 	size_t allowed = 0;
