@@ -1,6 +1,8 @@
 /* commands.c: the table of commands, with their help. */
 #include "ctl/commands.h"
 
+#include "commands_rights.h"
+
 static const struct ctl_option customer_get_options[] = {
     {"fields", "A,B", NULL, "Fields whose values are wanted; without it, tokens only."},
     {"form", "FORM", NULL, "Most that is wanted: token, masked, plain or best."},
@@ -156,6 +158,7 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl --as service-desk --purpose support consent withdraw cus1... marketing\n",
      command_consent_withdraw},
+    CONSENT_IMPORT_COMMAND,
     {"consent", "receipt", "CUSTOMER PURPOSE", 2, 2, NULL, "Prints a signed receipt of the last decision.",
      "In the terms of ISO/IEC TS 27560 and W3C DPV. consent verify checks it offline.\n\n"
      "Example:\n"
@@ -254,6 +257,7 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl key status --config /etc/vault/vaultd.env\n",
      command_key_status},
+    RIGHTS_COMMANDS,
     {"export", "get", "REQUEST FILE", 2, 2, NULL, "Fetches the archive of a completed export.",
      "REQUEST is the id of the rights request, req1... FILE must not exist; it is made for its\n"
      "owner alone: it holds everything about a person. Each part that is fetched is recorded.\n\n"
