@@ -31,6 +31,8 @@ int command_notice_get(const struct arguments *a);
 int command_notice_put(const struct arguments *a);
 int command_erasure_replay(const struct arguments *a);
 int command_export_get(const struct arguments *a);
+int command_backup(const struct arguments *a);
+int command_restore(const struct arguments *a);
 int command_migrate(const struct arguments *a);
 
 /* ---- remote.c: a command's talk with the vault. All return an enum ctl_exit. ---- */

@@ -89,6 +89,18 @@ static const struct ctl_option erasure_replay_options[] = {
     {0},
 };
 
+static const struct ctl_option backup_options[] = {
+    {"keep", "N", NULL, "Delete the oldest data backups, so that N are left; without it, all stay."},
+    {"config", "FILE", NULL, "KEY=VALUE file of vaultd, for VAULT_MIGRATE_URL, VAULT_KEYRING and VAULT_ROOT_KEY."},
+    {0},
+};
+
+static const struct ctl_option restore_options[] = {
+    {"name", "DUMP", NULL, "The data backup to restore, as the manifest names it; without it, the newest."},
+    {"config", "FILE", NULL, "KEY=VALUE file of vaultd, for VAULT_MIGRATE_URL, VAULT_KEYRING, VAULT_ROOT_KEY and VAULT_LEDGER."},
+    {0},
+};
+
 static const struct ctl_option notice_put_options[] = {
     {"renew", NULL, NULL, "Consents on earlier versions do not count any more."},
     {0},
@@ -239,6 +251,21 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl erasure replay --config /etc/vault/vaultd.env\n",
      command_erasure_replay},
+    {NULL, "backup", "DIRECTORY", 1, 1, backup_options, "Backs up the database: the data, and apart from it the customers' keys.",
+     "Runs pg_dump as the role of VAULT_MIGRATE_URL, while the vault serves. DIRECTORY is new or holds backups of the\n"
+     "same vault: each run adds the data and replaces the one copy of the customers' keys, so that whoever is erased\n"
+     "is gone from here with the next run. Keyring, root key and ledger are never inside: back them up apart.\n\n"
+     "Example:\n"
+     "  vaultctl backup /backup/vault --keep 14 --config /etc/vault/vault.conf\n",
+     command_backup},
+    {NULL, "restore", "DIRECTORY", 1, 1, restore_options, "Restores a backup into an empty database, and erases again whom the ledger names.",
+     "The database of VAULT_MIGRATE_URL was just made (createdb -O vault_owner vault). Loads the data and the newest\n"
+     "copy of the keys, then removes whom the ledger names and whose key is gone; vaultd does not serve before that has\n"
+     "ended. Interrupted, run it again: it begins anew or goes on. An older ledger than the backup's is refused.\n\n"
+     "Examples:\n"
+     "  vaultctl restore /backup/vault --config /etc/vault/vault.conf\n"
+     "  vaultctl restore /backup/vault --name data-20261124T021500.000000Z.dump --config /etc/vault/vault.conf\n",
+     command_restore},
     {NULL, "migrate", "", 0, 0, migrate_options, "Brings the database to the schema of this build.",
      "As the role that owns the schema: applies each migration that is missing, in order,\n"
      "and activates the shipped policy where there is none. A second run changes nothing.\n"
