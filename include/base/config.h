@@ -48,10 +48,17 @@
 	X(DEFAULT_COUNTRY,      default_country,      country, "CN",                        0, 0,           "ISO 3166 country of phone numbers in national form.") \
 	X(EXPECTED_CUSTOMERS,   expected_customers,   number,  "1000000",                1000, 10000000000, "Sets how far blind index tags are truncated, when a keyring's first index epoch is made.") \
 	X(SEARCH_BUDGET,        search_budget,        number,  "10000",                     1, 1000000000,  "Distinct searched values an identity may use an hour, over all nodes.") \
+	X(CUSTOMER_BUDGET,      customer_budget,      number,  "100000",                    1, 1000000000,  "Distinct customers that an identity may get something of in an hour, over all nodes; past it: an alarm, and it is frozen.") \
+	X(SCRUB_HOURS,          scrub_hours,          number,  "24",                        0, 8760,        "Hours in which all rows are held against the audit log once, in the background; 0: only when asked.") \
 	X(OFFICERS_EXPORT,      officers_export,      number,  "1",                         1, 16,          "Officers who must stand behind an export: approvers, and the requester where he is one.") \
 	X(OFFICERS_ERASE,       officers_erase,       number,  "2",                         1, 16,          "The same for an erasure.") \
 	X(OFFICERS_OTHER,       officers_other,       number,  "1",                         1, 16,          "The same for rectification, restriction and objection.") \
 	X(HOLIDAYS,             holidays,             maybe,   "",                          0, 0,           "File of days that are no working days beside Saturdays and Sundays, YYYY-MM-DD a line; for terms in working days.") \
+	X(WEBHOOK_CA,           webhook_ca,           maybe,   "",                          0, 0,           "CA bundle (PEM) against which webhooks are checked; default: those that the system trusts.") \
+	X(WEBHOOK_TRIES,        webhook_tries,        number,  "12",                        1, 100,         "Tries of a webhook message before it is given up.") \
+	X(WEBHOOK_RETRY_MS,     webhook_retry_ms,     number,  "30000",                   100, 3600000,     "Time until the second try; doubled for each further one, up to six hours.") \
+	X(WEBHOOK_TIMEOUT_MS,   webhook_timeout_ms,   number,  "10000",                   100, 60000,       "A receiver that takes longer has failed.") \
+	X(WEBHOOK_LOOPBACK,     webhook_loopback,     number,  "0",                         0, 1,           "1 allows webhooks at http://127.0.0.1 and http://[::1] too: for tests.") \
 	X(LOG_LEVEL,            log_level,            level,   "info",                      0, 0,           "debug, info, warn or error.")
 
 enum config_key {
@@ -94,8 +101,12 @@ struct config {
 enum err config_load(struct config *c, const char *file, struct buf *report) MUST_CHECK;
 /* Looks whether the database is named, files and folders that vaultd needs exist
  * and can be read, key files are closed to others and the bundles folder holds a
- * .pem. One line an error, as above, with the path; any line means ERR_CONFIG. */
+ * .pem. One line an error, as above, with the path; any line means ERR_CONFIG. What stands in the files is looked at by
+ * http_check and app_check. */
 enum err config_check(const struct config *c, struct buf *report) MUST_CHECK;
+/* "FILE:LINE: VAULT_KEY: ", "environment: VAULT_KEY: " or "default: VAULT_KEY: ":
+ * the start of a line of the report. */
+void config_origin(const struct config *c, enum config_key key, struct buf *report);
 /* Wipes and frees; a zeroed struct is allowed, and so is a second call. */
 void config_fini(struct config *c);
 /* The table as text for --help. */

@@ -66,6 +66,7 @@
 	X(ERR_LEDGER,           503, "ledger_mismatch",       "Database and erasure ledger disagree, so nothing is served: run vaultctl restore.") \
 	X(ERR_UNWITNESSED,      503, "unwitnessed",           "The audit log has not been cosigned for too long, so nothing is disclosed.") \
 	/* Errors that no client sees: of files, keys and configuration. */                                                   \
+	X(ERR_UNDELIVERED,      500, "undelivered",           "A message was given up: its webhook did not take it.")        \
 	X(ERR_MEMORY,           503, "out_of_memory",         "The vault is out of memory.")                                 \
 	X(ERR_IO,               500, "io",                    "A file could not be read or written.")                        \
 	X(ERR_CONFIG,           500, "configuration",         "The configuration is wrong.")                                 \

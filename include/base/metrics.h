@@ -19,6 +19,7 @@
 	X(METRIC_IN_FLIGHT,           gauge,     "vault_requests_in_flight",              "Requests accepted and not yet answered.") \
 	X(METRIC_QUEUE_DEPTH,         gauge,     "vault_queue_depth",                     "Jobs waiting for a database executor.") \
 	X(METRIC_QUEUE_REFUSED,       counter,   "vault_queue_refused_total",             "Requests refused with 503 because the queue was full.") \
+	X(METRIC_BODIES_REFUSED,      counter,   "vault_bodies_refused_total",            "Requests refused with 503 because large bodies in flight took all the memory that they may.") \
 	X(METRIC_BATCHES,             counter,   "vault_batches_total",                   "Batches committed.")                    \
 	X(METRIC_BATCH_JOBS,          counter,   "vault_batch_jobs_total",                "Jobs in committed batches.")            \
 	X(METRIC_BATCH_RERUNS,        counter,   "vault_batch_reruns_total",              "Batches run again one job at a time after an error.") \
@@ -37,6 +38,20 @@
 	X(METRIC_RIGHTS_OPEN,         gauge,     "vault_rights_requests_open",            "Rights requests that have not ended (of the leading node).") \
 	X(METRIC_RIGHTS_OVERDUE,      gauge,     "vault_rights_requests_overdue",         "Of these, past their due time.") \
 	X(METRIC_RIGHTS_DUE_SOON,     gauge,     "vault_rights_requests_due_72h",         "Of these, due within 72 hours.") \
+	X(METRIC_ALARM_CANARY,        counter,   "vault_alarm_canary_total",              "Accesses to canary customers: an alarm.") \
+	X(METRIC_ALARM_CUSTOMER_BUDGET, counter, "vault_alarm_customer_budget_total",     "Identities frozen because they asked for too many customers: an alarm.") \
+	X(METRIC_ALARM_TOKEN_FORGERY, counter,   "vault_alarm_token_forgery_total",       "Recorded alarms of forged tokens.") \
+	X(METRIC_ALARM_LOG,           counter,   "vault_alarm_log_total",                 "Segments of the audit log that are missing or changed: an alarm.") \
+	X(METRIC_ALARM_CLOCK,         counter,   "vault_alarm_clock_back_total",          "Times that this node's clock was found set back by more than a second: an alarm.") \
+	X(METRIC_ALARM_ROW,           counter,   "vault_alarm_row_total",                 "Customers whose row is not what the audit log says: an alarm.") \
+	X(METRIC_SCRUB_FINDINGS,      gauge,     "vault_scrub_findings",                  "Customers whose row is not what the audit log says (of the leading node).") \
+	X(METRIC_SCRUB_SLICE,         gauge,     "vault_scrub_slices_done",               "Slices of 4,096 that this cycle has compared (of the leading node).") \
+	X(METRIC_SCRUB_ENDED_US,      gauge,     "vault_scrub_last_end_timestamp_us",     "When the last whole comparison of rows and log ended (of the leading node).") \
+	X(METRIC_WATCH_RECORDS,       counter,   "vault_watch_records_total",             "Audit records that the watcher has read (of the leading node).") \
+	X(METRIC_OUTBOX_WAITING,      gauge,     "vault_outbox_waiting",                  "Webhook messages that wait to be sent (of the leading node).") \
+	X(METRIC_OUTBOX_DEAD,         gauge,     "vault_outbox_dead",                     "Webhook messages given up after their last try: an alarm.") \
+	X(METRIC_OUTBOX_SENT,         counter,   "vault_outbox_sent_total",               "Webhook messages that were taken.")     \
+	X(METRIC_OUTBOX_FAILURES,     counter,   "vault_outbox_failures_total",           "Tries of webhook messages that failed.") \
 	X(METRIC_FOLLOWERS,           gauge,     "vault_audit_followers",                 "Clients that follow the audit log now.")
 
 enum metric {

@@ -95,6 +95,10 @@ struct http_handler {
  * costs 27 without them (2 cores, busy machine). */
 struct http_server;
 
+/* Is what stands in the files of this key of any use: own certificate with its key, bundles, deny list; ERR_OK for other
+ * keys. why gets one line that names the file. */
+enum err http_check(const struct config *c, enum config_key key, struct buf *why) MUST_CHECK;
+
 /* Loads certificates and listens. why gets one line on an error (ERR_CONFIG, ERR_IO). */
 enum err http_server_start(const struct config *c, const struct http_handler *h, struct http_server **out, struct buf *why) MUST_CHECK;
 /* Loads certificate, key, bundles and deny list anew; on an error the old stay in force. Any thread. */

@@ -33,13 +33,13 @@ def query(**more):
 class Follower:
     """A raw client of a stream; lines() gives what came so far."""
 
-    def __init__(self, certificate, at=None, **filters):
+    def __init__(self, certificate, at=None, path=None, **filters):
         at = at or VAULT
         client = at.client(certificate)
         context = client.context()
         self.sock = context.wrap_socket(socket.create_connection(("127.0.0.1", at.port), timeout=20 * vault.SLOW),
                                         server_hostname="127.0.0.1")
-        self.sock.sendall(f"GET {query(follow='true', **filters)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        self.sock.sendall(f"GET {path or query(follow='true', **filters)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         self.raw = b""
         while b"\r\n\r\n" not in self.raw:
             self._more()
@@ -288,6 +288,12 @@ class Streams(Base):
         self.assertLess(time.monotonic() - began, 2 * vault.SLOW)
         f.close()
         vault.wait_until(lambda: VAULT.metric("vault_audit_followers") == 0, 40, "the follower is gone")
+
+    def test_a_bare_follow_follows(self):
+        f = self.follow(path="/v1/audit/records?follow&activity=create")
+        self.assertEqual((f.status, "application/x-ndjson" in f.head), (200, True), f.head)
+        _, record = self.create()
+        f.read(lambda lines: any(r["id"] == record for r in lines))
 
     def test_several_follow_with_filters_of_their_own(self):
         one, two = self.follow(outcome="failure"), self.follow("compliance-1", activity="create")

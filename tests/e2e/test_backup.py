@@ -126,7 +126,7 @@ class Scenario(Site):
         self.assertEqual({name: got[name]["value"] for name in ("notes", "phone")}, {name: STAYS[name] for name in ("notes", "phone")})
         for table in ("customer", "customer_key"):
             self.assertEqual(self.rows_of(table), 1, table)
-        for table in ("customer_large", "blind_index", "record", "consent_event", "export_chunk", "field_age"):
+        for table in ("customer_large", "blind_index", "record", "consent_event", "export_chunk"):
             self.assertEqual(self.v.cluster.sql(f"SELECT count(*) FROM vault.{table} WHERE customer_id NOT IN (SELECT customer_id FROM vault.customer)"), [["0"]], table)
         self.nothing_of_the_person_is_left(deks)
 
@@ -349,7 +349,7 @@ class Crash(Site):
 
     def test_a_crash_between_ledger_and_transaction_and_a_restore_after_it(self):
         self.backup()
-        unlock = self.hold("LOCK TABLE vault.field_age IN ACCESS EXCLUSIVE MODE")
+        unlock = self.hold("LOCK TABLE vault.customer_large IN ACCESS EXCLUSIVE MODE")
         path = self.begin_erasure(GONE["email"])
         vault.wait_until(lambda: len(self.ledger()) == 1, 20, "the ledger has the entry")
         self.v.kill()

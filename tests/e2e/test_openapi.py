@@ -230,6 +230,12 @@ class OpenApi(unittest.TestCase):
         call("security", "identity.list")
         call("security", "identity.freeze", 409, {"identity": IDENTITY + "security", "reason": "test"})
         call("security", "identity.thaw", 200, {"identity": identity})
+        hook = {"url": "https://campaigns.crm.example/vault", "kinds": ["erasure", "rectification"], "recipient": IDENTITY + "campaigns"}
+        for status in (201, 200):
+            call("security", "webhook.put", status, hook, name="described")
+        call("security", "webhook.list")
+        call("security", "webhook.retry", name="described")
+        call("security", "webhook.delete", name="described")
         call("admin", "certificate.reload")
         call("admin", "audience.revoke", audience="campaigns")
         for name in ("field", "purpose"):
@@ -261,6 +267,16 @@ class OpenApi(unittest.TestCase):
         self.call("security", "audit.list", 400, query="?limit=0")
         self.call("security", "audit.read", id=audit_log.ids_of(page.headers["Audit-Record"])[0])
         self.call("admin", "audit.list", 403)
+        self.call("security", "audit.scrub", 202)
+        self.call("security", "audit.scrub_status")
+        self.call("admin", "audit.scrub_status", 403)
+        sref = next(r["sref"] for r in page.json["data"] if "sref" in r)
+        self.call("security", "canary.put", sref=sref)
+        self.call("security", "canary.put", 400, sref="x")
+        self.call("security", "canary.list")
+        self.call("security", "canary.delete", sref=sref)
+        self.call("security", "canary.delete", 404, sref=sref)
+        self.call("compliance-1", "canary.list", 403)
 
     def test_every_example_fits_its_schema(self):
         def look(node, where):

@@ -5,10 +5,13 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "crypto/secret.h"
+#include "vault/app/alarm.h"
+#include "post/post.h"
 #include "vault/app/background.h"
 #include "vault/app/batch.h"
 #include "vault/app/follow.h"
 #include "vault/app/handshake.h"
+#include "vault/app/watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,7 +77,10 @@ enum err app_start(const struct config *config, struct app **out, struct buf *wh
 	app->config = config;
 	pthread_mutex_init(&app->snapshot_lock, NULL);
 	name_node(app);
-	e = keyring_open(config->keyring, config->root_key, &app->keyring, why);
+	app->body_memory_max = BODY_MEMORY_MAX;
+	e = post_start();
+	if (!e)
+		e = keyring_open(config->keyring, config->root_key, &app->keyring, why);
 	if (!e)
 		e = secret_random(app->request_seed, sizeof app->request_seed);
 	if (!e)
@@ -85,6 +91,10 @@ enum err app_start(const struct config *config, struct app **out, struct buf *wh
 		e = follow_new(app, &app->follow);
 	if (!e)
 		e = name_routes();
+	if (!e)
+		e = alarms_new(app, &app->alarms);
+	if (!e)
+		e = watch_new(app, &app->watch);
 	if (!e)
 		e = start_executors(app);
 	if (!e)
@@ -111,6 +121,7 @@ void app_stop(struct app *app)
 		return;
 	handshakes_stop(app->handshakes);
 	background_stop(app);
+	alarms_stop(app->alarms);
 	if (app->single)
 		queue_close(app->single);
 	if (app->bulk)
@@ -118,12 +129,15 @@ void app_stop(struct app *app)
 	for (size_t i = 0; i < app->n_executors; i++)
 		executor_join(app->executors[i]);
 	handshakes_free(app->handshakes);
+	alarms_free(app->alarms);
+	watch_free(app->watch);
 	follow_free(app->follow);
 	queue_free(app->single);
 	queue_free(app->bulk);
 	snapshot_drop(app->snapshot);
 	keyring_free(app->keyring);
 	pthread_mutex_destroy(&app->snapshot_lock);
+	post_stop();
 	free(app);
 }
 

@@ -11,6 +11,10 @@
 
 #define EXECUTORS_MAX 17
 #define WORKERS_MAX 6
+/* Bodies up to BODY_SMALL are bounded by the number of connections; larger ones share BODY_MEMORY_MAX, so that no caller,
+ * whatever its rights, fills the memory of a node with bodies that it does not end. */
+#define BODY_SMALL ((size_t)64 << 10)
+#define BODY_MEMORY_MAX ((size_t)256 << 20)
 
 struct app {
 	const struct config *config;
@@ -24,10 +28,14 @@ struct app {
 	_Atomic bool draining;
 	uint64_t request_seed[2]; /* random; see make_request_id */
 	_Atomic uint64_t requests;
+	size_t body_memory_max;      /* most that all large bodies in flight may take together */
+	_Atomic size_t body_memory;  /* what they take now */
 	enum err (*reload)(void *ctx, struct buf *why);
 	void *reload_ctx;
 	struct follow *follow;
 	struct handshakes *handshakes;
+	struct alarms *alarms;
+	struct watch *watch;
 	struct worker *workers[WORKERS_MAX]; /* by enum background */
 };
 

@@ -72,7 +72,7 @@ static enum err read_follow(struct req *r, struct audit_plan *p)
 {
 	const char *follow = req_query(r, "follow");
 
-	p->follow = follow && !strcmp(follow, "true");
+	p->follow = follow && (!*follow || !strcmp(follow, "true"));
 	if (follow && !p->follow && strcmp(follow, "false") != 0)
 		return req_fail(r, ERR_BAD_PARAMETER, "follow");
 	if (p->follow && (req_query(r, "limit") || p->cursor)) /* a stream has no pages */

@@ -4,7 +4,9 @@
 #include "store/statements.h"
 #include "vault/app/consent_expiry.h"
 #include "vault/app/export.h"
+#include "vault/app/outbox.h"
 #include "vault/app/rights_jobs.h"
+#include "vault/app/watch.h"
 
 static const struct db_statement no_statements[] = {{NULL, NULL}};
 
@@ -21,15 +23,24 @@ static const struct worker_task rights[] = {
     {NULL, 0, NULL},
 };
 
+static const struct worker_task outbox[] = {
+    {"outbox", 1000000, outbox_send},
+    {"outbox_clean", (int64_t)3600 * 1000000, outbox_clean},
+    {NULL, 0, NULL},
+};
+
 static const struct worker_task upkeep[] = {
     {"consent_expiry", 500000, consent_expire},
     {"export_sweep", (int64_t)3600 * 1000000, export_sweep},
     {"sweep", (int64_t)600 * 1000000, sweep},
     {NULL, 0, NULL},
 };
+static const struct worker_task watch[] = {
+    {"watch", 500000, watch_run},
+    {"scrub", 1000000, scrub_run},
+    {NULL, 0, NULL},
+};
 
-
-/* Lock numbers are shared by all nodes, of all versions: never reused. */
 _Static_assert(BACKGROUND_COUNT <= WORKERS_MAX, "room in struct app");
 
 /* Lock numbers are shared by all nodes, of all versions: never reused. */
@@ -41,6 +52,8 @@ static const struct {
 } table[BACKGROUND_COUNT] = {
     [BACKGROUND_UPKEEP] = {"upkeep", 1, no_statements, upkeep},
     [BACKGROUND_RIGHTS] = {"rights", 2, no_statements, rights},
+    [BACKGROUND_WATCH] = {"watch", 11, no_statements, watch},
+    [BACKGROUND_OUTBOX] = {"outbox", 8, no_statements, outbox},
 };
 
 enum err background_start(struct app *app)

@@ -54,8 +54,12 @@ static enum step erase_whole_decide(struct req *r, struct batch *b)
 	if (!target_locked(b, &t))
 		return STEP_MORE;
 	row = reads_get(b->reads, x->job->customer);
-	if (row && !customer_open(b, row, &c))
+	entry.sref = x->job->sref; /* also of a row that does not open */
+	if (row && !customer_open(b, row, &c)) {
 		entry.customer = c;
+		entry.row_version = row->version;
+		entry.row_gone = true;
+	}
 	r->err = erase_customer(b->db, x->job->customer, "erased");
 	if (!r->err)
 		r->err = record_erased(b, x);

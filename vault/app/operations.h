@@ -67,6 +67,10 @@ enum step hold_put_decide(struct req *r, struct batch *b);
 enum step hold_list_decide(struct req *r, struct batch *b);
 enum step hold_confirm_decide(struct req *r, struct batch *b);
 enum step hold_release_decide(struct req *r, struct batch *b);
+enum step webhooks_list_decide(struct req *r, struct batch *b);      /* webhooks.c */
+enum step webhook_put_decide(struct req *r, struct batch *b);
+enum step webhook_delete_decide(struct req *r, struct batch *b);
+enum step webhook_retry_decide(struct req *r, struct batch *b);
 enum step policies_get_decide(struct req *r, struct batch *b);       /* policies.c */
 enum step policy_check_decide(struct req *r, struct batch *b);       /* policies.c */
 enum step policy_activate_decide(struct req *r, struct batch *b);    /* policies.c */
@@ -74,6 +78,11 @@ enum step policy_explain_decide(struct req *r, struct batch *b);     /* policies
 enum err audit_list_plan(struct req *r);                             /* audit_log.c */
 enum step audit_list_decide(struct req *r, struct batch *b);         /* audit_log.c */
 enum step audit_get_decide(struct req *r, struct batch *b);          /* audit_log.c */
+enum step scrub_status_decide(struct req *r, struct batch *b);       /* scrub_api.c */
+enum step scrub_decide(struct req *r, struct batch *b);
+enum step canaries_decide(struct req *r, struct batch *b);
+enum step canary_put_decide(struct req *r, struct batch *b);
+enum step canary_delete_decide(struct req *r, struct batch *b);
 enum step openapi_decide(struct req *r, struct batch *b);            /* openapi.c */
 enum step handshake_decide(struct req *r, struct batch *b);          /* handshake.c; no route of a client */
 

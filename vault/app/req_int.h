@@ -12,6 +12,7 @@
 enum req_state { REQ_HEADERS, REQ_BODY, REQ_PLANNED, REQ_QUEUED, REQ_STORED, REQ_REPLIED, REQ_FAILED, REQ_STATES };
 
 struct batch;
+struct canary_hit;
 struct customer;
 struct req;
 
@@ -65,6 +66,7 @@ struct req {
 	enum req_state state;
 	struct arena arena; /* parsed input, plans */
 	struct buf body;    /* as it came */
+	size_t body_charged; /* of app->body_memory */
 	struct buf out;     /* the reply's body */
 	int64_t began_us;   /* monotonic */
 
@@ -93,6 +95,7 @@ struct req {
 	const char *allow;
 	bool decided;
 	unsigned rounds;
+	const struct canary_hit *canaries; /* that it has met in this batch */
 	int64_t audit_stream, audit_first;
 	uint32_t audit_count;
 

@@ -253,12 +253,34 @@ struct req *req_begin(struct app *app, const struct req_head *h, size_t *body_li
 	return r;
 }
 
+static void drop_body(struct req *r)
+{
+	buf_fini(&r->body);
+	atomic_fetch_sub_explicit(&r->app->body_memory, r->body_charged, memory_order_relaxed);
+	r->body_charged = 0;
+}
+
+/* The body's share of what all large bodies may take. */
+static enum err charge_body(struct req *r)
+{
+	const size_t more = r->body.cap > BODY_SMALL ? r->body.cap - r->body_charged : 0;
+
+	if (more == 0)
+		return ERR_OK;
+	r->body_charged += more;
+	if (atomic_fetch_add_explicit(&r->app->body_memory, more, memory_order_relaxed) + more <= r->app->body_memory_max)
+		return ERR_OK;
+	drop_body(r);
+	metric_add(METRIC_BODIES_REFUSED, 1);
+	return req_fail(r, ERR_BUSY, NULL);
+}
+
 enum err req_body(struct req *r, const void *bytes, size_t len)
 {
 	if (r->err) /* the answer is known: what the client still sends is dropped */
 		return ERR_OK;
 	buf_append(&r->body, bytes, len);
-	return buf_err(&r->body);
+	return buf_ok(&r->body) ? charge_body(r) : ERR_MEMORY;
 }
 
 enum err req_plan(struct req *r, struct snapshot *s)
@@ -444,7 +466,7 @@ void req_end(struct req *r)
 	follow_end(r->stream);
 	snapshot_drop(r->snapshot);
 	doc_free(r->doc);
-	buf_fini(&r->body);
+	drop_body(r);
 	buf_fini(&r->out);
 	arena_fini(&r->arena);
 	free(r);

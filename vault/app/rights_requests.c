@@ -6,6 +6,7 @@
 #include "crypto/keyring.h"
 #include "crypto/ledger.h"
 #include "crypto/secret.h"
+#include "vault/app/holidays.h"
 #include "vault/app/manage.h"
 #include "vault/app/operations.h"
 #include "vault/app/values.h"
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HOLIDAYS_MAX 1024
 #define PAGE_DEFAULT 50
 #define PAGE_MAX 200
 #define WORD_MAX 64
@@ -24,30 +24,16 @@ struct open_plan {
 	struct rights_row row;
 };
 
-/* YYYY-MM-DD a line; lines that are none are passed over and told. */
+/* The file was right at the start; where it no longer is, what can be read of it counts. */
 static size_t read_holidays(const char *path, int64_t days[static HOLIDAYS_MAX])
 {
-	FILE *f = *path ? fopen(path, "re") : NULL;
-	char line[64];
-	size_t n = 0;
+	struct buf why;
+	size_t n;
 
-	while (f && n < HOLIDAYS_MAX && fgets(line, sizeof line, f)) {
-		char time[CLOCK_TEXT_LEN];
-		int64_t at;
-
-		line[strcspn(line, "#\r\n \t")] = 0;
-		if (!*line)
-			continue;
-		snprintf(time, sizeof time, "%.10sT00:00:00Z", line);
-		if (strlen(line) == 10 && !clock_parse(time, strlen(time), &at))
-			days[n++] = at / DAY_US;
-		else
-			log_event(LOG_WARN, "holidays", "file=%s: a line is no YYYY-MM-DD", path);
-	}
-	if (*path && !f)
-		log_event(LOG_WARN, "holidays", "file=%s can't be read: terms count Saturdays and Sundays only", path);
-	if (f)
-		fclose(f);
+	buf_init(&why, 0);
+	if (holidays_read(path, days, &n, &why))
+		log_event(LOG_WARN, "holidays", "%s", buf_string(&why));
+	buf_fini(&why);
 	return n;
 }
 

@@ -33,8 +33,4 @@ struct config_row {
 
 extern const struct config_row config_rows[CONFIG_KEYS];
 
-/* "FILE:LINE: VAULT_KEY: ", "environment: VAULT_KEY: " or "default: VAULT_KEY: ":
- * the start of a line of the report. */
-void config_origin(const struct config *c, enum config_key key, struct buf *report);
-
 #endif

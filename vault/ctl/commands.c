@@ -52,6 +52,11 @@ static const struct ctl_option audit_list_options[] = {
 
 static const struct ctl_option audit_tail_options[] = {AUDIT_FILTERS, {0}};
 
+static const struct ctl_option audit_scrub_options[] = {
+    {"status", NULL, NULL, "Only look how far the comparison is, and what it has found."},
+    {0},
+};
+
 #define KEY_PLACES                                                                                                     \
 	{"config", "FILE", NULL, "KEY=VALUE file of vaultd, for VAULT_KEYRING and VAULT_ROOT_KEY."},                   \
 	    {"keyring", "FILE", NULL, "Keyring file; wins over the configuration."},                                   \
@@ -217,6 +222,26 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl --as security audit tail --actor spiffe://crm.example/svc/campaigns\n",
      command_audit_tail},
+    {"audit", "scrub", "", 0, 0, audit_scrub_options, "Holds every customer's row against the audit log.",
+     "Waits for the whole cycle and shows each customer, by sref, whose row is not what the log\n"
+     "says was written last. Exit code 5 where there is one. An interrupted wait ends nothing.\n\n"
+     "Example:\n"
+     "  vaultctl --as security audit scrub\n",
+     command_audit_scrub},
+    {"canary", "list", "", 0, 0, NULL, "Lists canary customers.",
+     "Example:\n"
+     "  vaultctl --as security canary list\n",
+     command_canary_list},
+    {"canary", "put", "SREF", 1, 1, NULL, "Makes a customer a canary: whoever reads it raises an alarm.",
+     "SREF names the customer as audit records do: create one, then look at the record of its\n"
+     "creation. To callers it is a customer like any other.\n\n"
+     "Example:\n"
+     "  vaultctl --as security canary put 0f1e2d3c4b5a69788796a5b4c3d2e1f0\n",
+     command_canary_put},
+    {"canary", "delete", "SREF", 1, 1, NULL, "Makes a canary an ordinary customer again.",
+     "Example:\n"
+     "  vaultctl --as security canary delete 0f1e2d3c4b5a69788796a5b4c3d2e1f0\n",
+     command_canary_delete},
     {"key", "init", "", 0, 0, key_init_options, "Makes a new root key and keyring on this machine.",
      "Refuses (exit code 1) where one of the files is there. Asks no vault.\n\n"
      "Example:\n"

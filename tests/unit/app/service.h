@@ -46,7 +46,8 @@ static void service_start(int64_t executors, int64_t search_budget)
 	                                 .executors = executors,
 	                                 .queue_limit = 64,
 	                                 .request_timeout_ms = 30000,
-	                                 .search_budget = search_budget};
+	                                 .search_budget = search_budget,
+	                                 .customer_budget = 1000000000};
 	e = app_start(&service_config, &service_app, &why);
 	if (e)
 		fail_msg("%s: %s", err_code(e), buf_string(&why));
