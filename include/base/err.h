@@ -22,6 +22,7 @@
 	X(ERR_UNKNOWN_KIND,     400, "unknown_kind",          "The dictionary has no record kind of this name.")             \
 	X(ERR_UNKNOWN_PURPOSE,  400, "unknown_purpose",       "No purpose of this name is declared.")                        \
 	X(ERR_UNKNOWN_NOTICE,   400, "unknown_notice",        "No privacy notice of this name and version is published.")    \
+	X(ERR_UNKNOWN_REASON,   400, "unknown_reason",        "The reason is none of the codes that this takes.")            \
 	X(ERR_PURPOSE_REQUIRED, 400, "purpose_required",      "This request needs the header X-Purpose.")                    \
 	X(ERR_INVALID_VALUE,    422, "invalid_value",         "A value does not fit the type of its field.")                 \
 	X(ERR_CHECK_DIGIT,      422, "check_digit",           "The check digit of a value is wrong.")                        \
