@@ -20,6 +20,7 @@ int command_policy_explain(const struct arguments *a);
 int command_policy_activate(const struct arguments *a);
 int command_audit_list(const struct arguments *a);
 int command_audit_tail(const struct arguments *a);
+int command_audit_scope(const struct arguments *a);
 int command_audit_scrub(const struct arguments *a);
 int command_canary_list(const struct arguments *a);
 int command_canary_put(const struct arguments *a);

@@ -1,4 +1,5 @@
 """Alarms: canaries, the budget of customers, forged tokens, a log that somebody has cut. Each is a record, and is told at once."""
+import json
 import time
 import unittest
 
@@ -226,6 +227,50 @@ class Log(Alarms):
             self.assertEqual(found, {("alarm.log_gap", f"{a}-{a_seq}"), ("alarm.log_changed", f"{b}-{b_seq}")})
             core.close()
             security.close()
+
+
+class Scope(Alarms):
+    def test_a_breach_report_counts_each_customer_once_and_names_it(self):
+        made = [self.create() for _ in range(6)]
+        desk = self.client("service-desk", "support")
+        found = [self.find(fields) for fields, _, _ in made]
+        began = time.time()
+        stamp = lambda t: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(t))
+        time.sleep(1.1)
+        for token in found[:4] + found[:2]:
+            self.ok(desk.get(f"/v1/customers/{token}?fields=email,phone&form=best"))
+        for token in found[4:]:
+            self.assertEqual(desk.get(f"/v1/customers/{token}?fields=bank_card&form=plain").status, 200)  # nothing but a refusal
+        srefs = vault.folder() / "srefs"
+        args = ("audit", "scope", "--actor", IDENTITY + "service-desk", "--from", stamp(began + 1), "--to", stamp(time.time() + 60))
+        shown = json.loads(V.ctl(*args, "--json", "--srefs", srefs, certificate="security", check=True).stdout)
+        self.assertEqual((shown["customers"], shown["records"]), (4, 6))
+        self.assertEqual({(f["field"], f["form"]): (f["customers"], f["times"]) for f in shown["fields"]},
+                         {("email", "masked:email"): (4, 6), ("phone", "plain"): (4, 6)})
+        self.assertEqual(srefs.read_text().splitlines(), sorted(sref for _, _, sref in made[:4]))
+        self.assertEqual(srefs.stat().st_mode & 0o777, 0o600)
+        self.assertEqual(V.ctl(*args, "--srefs", srefs, certificate="security").returncode, 1, "a list that is there stays")
+        self.assertEqual(V.ctl(*args, certificate="admin").returncode, 1, "only for those who may read the log")
+        self.assertIn("CUSTOMERS", V.ctl(*args, certificate="security", check=True).stdout)
+        # What it wrote is no disclosure, and another time is another report.
+        core = ("audit", "scope", "--actor", IDENTITY + "crm-core", "--from", stamp(began + 1), "--to", "1s")
+        self.assertEqual(json.loads(V.ctl(*core, "--json", certificate="security", check=True).stdout)["customers"], 0)
+
+    def test_pages_add_up(self):
+        query = "/v1/audit/scope?actor=" + IDENTITY + "crm-core&since=2026-01-01T00:00:00Z&until=2100-01-01T00:00:00Z"
+        tokens = [self.ok(self.core.post("/v1/customers", {"fields": {"name": "Some One"}}))["customer"] for _ in range(5)]
+        for _ in range(450):
+            for token in tokens:
+                self.core.get("/v1/customers/" + token)
+        pages, cursor, records = 0, "", 0
+        while cursor is not None:
+            page = self.ok(self.security.get(query + (f"&cursor={cursor}" if cursor else "")))
+            self.assertEqual(sum(c["times"] for c in page["counts"]), sum(len(e["fields"]) for e in page["data"]))
+            self.assertEqual(len(page["data"]), page["records"])
+            pages, cursor, records = pages + 1, page["next"], records + page["records"]
+        self.assertGreater(pages, 1)
+        self.assertGreaterEqual(records, 2250)
+        self.assertEqual(self.security.get(query + "&cursor=x").status, 400)
 
 
 if __name__ == "__main__":

@@ -267,6 +267,10 @@ class OpenApi(unittest.TestCase):
         self.call("security", "audit.list", 400, query="?limit=0")
         self.call("security", "audit.read", id=audit_log.ids_of(page.headers["Audit-Record"])[0])
         self.call("admin", "audit.list", 403)
+        since = "&since=2026-01-01T00:00:00Z&until=2100-01-01T00:00:00Z"
+        self.call("security", "audit.scope", query="?actor=spiffe://crm.example/svc/service-desk" + since)
+        self.call("security", "audit.scope", 400, query="?actor=x")
+        self.call("admin", "audit.scope", 403, query="?actor=x" + since)
         self.call("security", "audit.scrub", 202)
         self.call("security", "audit.scrub_status")
         self.call("admin", "audit.scrub_status", 403)

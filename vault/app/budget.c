@@ -113,7 +113,8 @@ static int64_t estimate(const struct counter *c)
 	return (int64_t)llround(raw);
 }
 
-static void count(struct counter *c, const uint8_t sref[static BUDGET_SREF_LEN])
+/* false: nothing new. */
+static bool count(struct counter *c, const uint8_t sref[static BUDGET_SREF_LEN])
 {
 	const uint32_t at = ((uint32_t)sref[0] << 8 | sref[1]) >> (16 - INDEX_BITS);
 	uint32_t rest = 0;
@@ -123,10 +124,11 @@ static void count(struct counter *c, const uint8_t sref[static BUDGET_SREF_LEN])
 		rest = rest << 8 | sref[i];
 	rank = (uint8_t)(rest ? __builtin_clz(rest) + 1 : 33);
 	if (rank <= c->ranks[at])
-		return;
+		return false;
 	c->empty -= c->ranks[at] == 0;
 	c->harmonic -= ((uint64_t)1 << 40 >> c->ranks[at]) - ((uint64_t)1 << 40 >> rank);
 	c->ranks[at] = rank;
+	return true;
 }
 
 enum err budget_add(struct budget *b, const char *identity, size_t len, const uint8_t sref[static BUDGET_SREF_LEN], int64_t limit,
@@ -138,8 +140,7 @@ enum err budget_add(struct budget *b, const char *identity, size_t len, const ui
 	*over = false;
 	if (e || !c)
 		return e;
-	count(c, sref);
-	if (!c->told && estimate(c) > limit)
+	if (count(c, sref) && !c->told && estimate(c) > limit)
 		*over = c->told = true;
 	return ERR_OK;
 }

@@ -37,8 +37,13 @@ void log_walk_fini(struct log_walk *w);
 const char *record_text(const char *record, size_t len, const char *member, size_t *text_len);
 /* A string member of exactly 2 * n hex digits. */
 bool record_hex(const char *record, size_t len, const char *member, uint8_t *out, size_t n);
+/* Exactly 2 * n hex digits; text may be NULL. */
+bool record_bytes(const char *text, size_t text_len, uint8_t *out, size_t n);
 /* A number; -1: no such member. */
 int64_t record_int(const char *record, size_t len, const char *member);
+/* The next string member of this name behind *at, which moves behind its value: members are sorted by name, so one pass
+ * finds several. name: ,"member":" */
+const char *record_next(const char **at, const char *end, const char *name, size_t *text_len);
 /* A string member with this value? It must need no escape. */
 bool record_is(const char *record, size_t len, const char *member, const char *text);
 

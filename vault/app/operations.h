@@ -78,6 +78,8 @@ enum step policy_explain_decide(struct req *r, struct batch *b);     /* policies
 enum err audit_list_plan(struct req *r);                             /* audit_log.c */
 enum step audit_list_decide(struct req *r, struct batch *b);         /* audit_log.c */
 enum step audit_get_decide(struct req *r, struct batch *b);          /* audit_log.c */
+enum err scope_plan(struct req *r);                                  /* audit_scope.c */
+enum step scope_decide(struct req *r, struct batch *b);
 enum step scrub_status_decide(struct req *r, struct batch *b);       /* scrub_api.c */
 enum step scrub_decide(struct req *r, struct batch *b);
 enum step canaries_decide(struct req *r, struct batch *b);

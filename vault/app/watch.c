@@ -85,23 +85,34 @@ static enum err note_told(struct watch *w, const char *record, size_t record_len
 	return identity ? budget_told(w->budget, identity, len) : ERR_OK;
 }
 
+/* Of records that say that somebody got something of a customer; their members in order: activity, actor, ..., outcome,
+ * ..., sref, ..., time. */
 static enum err count_customer(struct watch *w, const char *record, size_t len)
 {
 	static const char *const got[] = {"read", "search", "translate", "export", NULL};
+	const char *at = record, *end = record + len, *actor, *text;
 	uint8_t sref[SREF_LEN];
-	size_t i = 0, actor_len = 0;
-	const char *actor;
+	size_t i = 0, actor_len = 0, n = 0;
 	bool over = false;
 	enum err e;
 
-	if (record_is(record, len, "operation", "alarm.customer_budget"))
-		return starts_with(record, len, "alarm") && of_this_hour(w, record, len) ? note_told(w, record, len) : ERR_OK;
 	while (got[i] && !starts_with(record, len, got[i]))
 		i++;
-	if (!got[i] || !of_this_hour(w, record, len) || !record_is(record, len, "outcome", "success"))
+	if (!got[i])
+		return starts_with(record, len, "alarm") && record_is(record, len, "operation", "alarm.customer_budget") && of_this_hour(w, record, len)
+		           ? note_told(w, record, len)
+		           : ERR_OK;
+	actor = record_next(&at, end, ",\"actor\":\"", &actor_len);
+	if (!actor || !strncmp(actor, "vault:", 6))
 		return ERR_OK;
-	actor = record_text(record, len, "actor", &actor_len);
-	if (!actor || !strncmp(actor, "vault:", 6) || !record_hex(record, len, "sref", sref, sizeof sref))
+	text = record_next(&at, end, ",\"outcome\":\"", &n);
+	if (!text || n != 7 || memcmp(text, "success", 7) != 0)
+		return ERR_OK;
+	text = record_next(&at, end, ",\"sref\":\"", &n);
+	if (!record_bytes(text, n, sref, sizeof sref))
+		return ERR_OK;
+	text = record_next(&at, end, ",\"time\":\"", &n);
+	if (!text || n < HOUR_TEXT || memcmp(text, w->hour, HOUR_TEXT) != 0)
 		return ERR_OK;
 	e = budget_add(w->budget, actor, actor_len, sref, w->app->config->customer_budget, &over);
 	if (over)

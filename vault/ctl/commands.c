@@ -52,6 +52,14 @@ static const struct ctl_option audit_list_options[] = {
 
 static const struct ctl_option audit_tail_options[] = {AUDIT_FILTERS, {0}};
 
+static const struct ctl_option audit_scope_options[] = {
+    {"actor", "ID", NULL, "SPIFFE ID of the identity."},
+    {"from", "TIME", NULL, "From this time on: RFC 3339, or 90s, 30m, 2h, 7d, 4w ago."},
+    {"to", "TIME", NULL, "Before this time."},
+    {"srefs", "FILE", NULL, "A new file for the customers, by sref."},
+    {0},
+};
+
 static const struct ctl_option audit_scrub_options[] = {
     {"status", NULL, NULL, "Only look how far the comparison is, and what it has found."},
     {0},
@@ -228,6 +236,12 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl --as security audit scrub\n",
      command_audit_scrub},
+    {"audit", "scope", "", 0, 0, audit_scope_options, "Says what an identity has received: for a breach report.",
+     "Counts the different customers whose fields the identity has got, by field and form, and\n"
+     "how often. With --srefs, each customer's sref is written to FILE, one a line, sorted.\n\n"
+     "Example:\n"
+     "  vaultctl --as security audit scope --actor spiffe://crm.example/svc/service-desk --from 2d --to 1h --srefs customers\n",
+     command_audit_scope},
     {"canary", "list", "", 0, 0, NULL, "Lists canary customers.",
      "Example:\n"
      "  vaultctl --as security canary list\n",
