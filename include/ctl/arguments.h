@@ -15,7 +15,7 @@ enum ctl_exit {
 	CTL_USAGE = 2,     /* the command line, its input or its environment is wrong */
 	CTL_UNREACHED = 3, /* no connection, or TLS failed */
 	CTL_SERVER = 4,    /* the vault failed (5xx), or a local step did */
-	CTL_FAILED = 5     /* a policy did not compile, its tests failed, a signature does not fit, or a backup is damaged */
+	CTL_FAILED = 5     /* a policy did not compile, its tests failed, or a signature, log or backup does not hold */
 };
 
 /*    number   option     value      environment          help */
