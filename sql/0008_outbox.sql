@@ -32,5 +32,8 @@ CREATE INDEX outbox_waiting ON outbox (next_at) WHERE state = 0;
 CREATE INDEX outbox_ended ON outbox (ended_at) WHERE state > 0;
 CREATE INDEX outbox_request ON outbox (request) WHERE request > 0;
 
+-- Whose recipients are not listed yet: rectifications.
+CREATE INDEX rights_request_untold ON rights_request (kind, state) WHERE recipients = '';
+
 GRANT SELECT, INSERT ON webhook TO vault_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON outbox TO vault_service;

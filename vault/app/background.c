@@ -5,6 +5,7 @@
 #include "vault/app/consent_expiry.h"
 #include "vault/app/export.h"
 #include "vault/app/outbox.h"
+#include "vault/app/recipients.h"
 #include "vault/app/rights_jobs.h"
 #include "vault/app/watch.h"
 
@@ -20,6 +21,7 @@ static enum err sweep(struct app *app, struct worker *w, struct db *db, bool *mo
 
 static const struct worker_task rights[] = {
     {"rights_requests", 1000000, rights_run_due},
+    {"recipients", 1000000, recipients_rectified},
     {NULL, 0, NULL},
 };
 
