@@ -11,7 +11,7 @@
 /*    name                  status  code                    public text */
 #define ERR_LIST(X)                                                                                                    \
 	X(ERR_OK,               200, "ok",                    "No error.")                                                   \
-	X(ERR_MALFORMED_JSON,   400, "malformed_json",        "The body is not valid JSON in UTF-8, or has a duplicate key.") \
+	X(ERR_MALFORMED_JSON,   400, "malformed_json",        "The body is no JSON in UTF-8, or has a duplicate key, a NUL, a lone surrogate or more than 32 levels.") \
 	X(ERR_MALFORMED,        400, "malformed_request",     "The request is not of the form that this route takes.")       \
 	X(ERR_BAD_HEADER,       400, "bad_header",            "A header is missing, repeated or has a bad value.")           \
 	X(ERR_BAD_PARAMETER,    400, "bad_parameter",         "A query parameter is unknown or has a bad value.")            \

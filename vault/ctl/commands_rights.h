@@ -126,7 +126,7 @@ static const struct ctl_option hold_list_options[] = {
 	     "Example:\n  vaultctl --as compliance-1 request verify req1...\n", command_request_verify},               \
 	    {"request", "submit", "REQUEST [FILE]", 1, 2, NULL, "Says how the identity was checked; asks for approval.", \
 	     "The text is read from FILE or standard input and kept sealed under the customer's key.\n\n"              \
-	     "Example:\n  echo 'passport seen' | vaultctl --as compliance-1 request submit req1...\n",                 \
+	     "Example:\n  vaultctl --as compliance-1 request submit req1... identity.txt\n",                 \
 	     command_request_submit},                                                                                  \
 	    {"request", "approve", "REQUEST", 1, 1, request_approve_options, "Approves what was shown.",               \
 	     "Bound to the scope: give its hash, or look at the request and answer yes on the terminal. An\n"          \
@@ -146,7 +146,7 @@ static const struct ctl_option hold_list_options[] = {
 	     command_request_assign},                                                                                  \
 	    {"request", "note", "REQUEST [FILE]", 1, 2, NULL, "Adds a note, for officers, from FILE or standard input.", \
 	     "Kept sealed under the customer's key.\n\n"                                                               \
-	     "Example:\n  echo 'called back' | vaultctl --as compliance-1 request note req1...\n", command_request_note}, \
+	     "Example:\n  vaultctl --as compliance-1 request note req1... note.txt\n", command_request_note}, \
 	    {"request", "amend", "REQUEST", 1, 1, request_amend_options, "Changes the scope of one's own request.",    \
 	     "Until it is approved. Approvals of the earlier scope count no more.\n\n"                                 \
 	     "Example:\n  vaultctl --as service-desk request amend req1... --fields email,phone\n",                    \
