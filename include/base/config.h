@@ -23,7 +23,7 @@
  * Numbers (port, number) are int64_t and have a range. */
 #define CONFIG_LIST(X)                                                                                                 \
 	X(DATABASE_URL,         database_url,         url,     "",                          0, 0,           "libpq connection string of the service role.") \
-	X(MIGRATE_URL,          migrate_url,          url,     "",                          0, 0,           "libpq connection string of the role that owns the schema (vaultctl migrate only).") \
+	X(MIGRATE_URL,          migrate_url,          url,     "",                          0, 0,           "libpq connection string of the role that owns the schema (vaultctl migrate, backup and restore only).") \
 	X(LISTEN_ADDRESS,       listen_address,       address, "127.0.0.1",                 0, 0,           "Address of the mutual TLS listener.") \
 	X(LISTEN_PORT,          listen_port,          port,    "8443",                      1, 65535,       "Port of the mutual TLS listener.") \
 	X(OPERATIONS_PORT,      operations_port,      port,    "9443",                      1, 65535,       "Port of the plain operations listener, always on 127.0.0.1.") \
