@@ -24,14 +24,19 @@ static bool add_time(const struct arguments *a, const char *option, struct buf *
 	return good;
 }
 
+static bool is_sref(const char *text)
+{
+	return strlen(text) == 32 && strspn(text, "0123456789abcdef") == 32;
+}
+
 static bool add_filters(const struct arguments *a, struct buf *path)
 {
 	const char *customer = arguments_option(a, "customer");
 
 	if (!add_time(a, "since", path) || !add_time(a, "until", path))
 		return false;
-	if (customer && !input_is_customer(customer)) {
-		complain(CTL_USAGE, "--customer must be a token, cus1...");
+	if (customer && !input_is_customer(customer) && !is_sref(customer)) {
+		complain(CTL_USAGE, "--customer must be a token, cus1..., or an sref");
 		return false;
 	}
 	input_query(path, "actor", arguments_option(a, "actor"));

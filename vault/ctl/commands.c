@@ -42,7 +42,7 @@ static const struct ctl_option policy_explain_options[] = {
 	    {"action", "ACTION", NULL, "What was done."},                                                              \
 	    {"outcome", "OUTCOME", NULL, "How it ended."},                                                             \
 	    {"purpose", "NAME", NULL, "For which purpose."},                                                           \
-	    {"customer", "CUSTOMER", NULL, "To whom, by a token of your own."}
+	    {"customer", "CUSTOMER", NULL, "Of whom: a token of your own, or the sref of a record."}
 
 static const struct ctl_option audit_list_options[] = {
     AUDIT_FILTERS,
