@@ -24,7 +24,7 @@ enum err rights_officers(struct batch *b, const struct rights_row *row, int64_t 
 int64_t rights_officers_needed(const struct config *c, int32_t kind);
 /* The request as JSON (without its approvals and notes). */
 enum err rights_write(struct req *r, struct batch *b, const struct rights_row *row, struct json *j) MUST_CHECK;
-/* The request of the path's id, which the caller may see, locked or not. Owner of rows: caller. */
+/* The request of the path's id, which the caller may see, or with lock may change. Owner of rows: caller. */
 enum err rights_find(struct req *r, struct batch *b, bool lock, struct rights_row *row, struct db_result **rows, bool *officer) MUST_CHECK;
 /* Seals a note under the customer's key and writes it. */
 enum err rights_note_write(struct req *r, struct batch *b, const struct rights_row *row, struct customer *c, const char *text, size_t len) MUST_CHECK;
