@@ -27,6 +27,7 @@ struct export_read {
 	struct buf items;
 	uint32_t n;
 	int64_t last; /* item of the last record */
+	uint8_t sref[16]; /* as the sealed header of the customer has it; that of the request is not authenticated */
 };
 void export_read_init(struct export_read *x, const struct rights_job *job, enum export_part part);
 void export_read_fini(struct export_read *x); /* wipes */

@@ -20,6 +20,7 @@ enum err export_each(struct export_writer *w, enum export_part part, export_name
 
 	export_read_init(&x, w->job, part);
 	e = export_read_run(w->app, &x);
+	memcpy(w->sref, x.sref, sizeof w->sref);
 	in = reader_of(x.items.data, x.items.len);
 	while (!e && export_read_next(&in, &name, &name_len, &json, &len))
 		e = each(ctx, name, name_len, json, len);

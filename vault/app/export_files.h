@@ -39,6 +39,7 @@ struct export_writer {
 	struct buf manifest; /* {"name","sha256","size"}, ... */
 	struct buf pending;  /* of the archive, up to a chunk */
 	int32_t chunk;
+	uint8_t sref[16]; /* the customer in the audit log, once something was read */
 	/* Found while data.json is written, for the other files. */
 	struct export_notice *notices;
 	size_t n_notices;

@@ -2,6 +2,7 @@
  * nothing from outside, everything escaped. */
 #include "vault/app/export_sections.h"
 
+#include "base/clock.h"
 #include "codec/doc.h"
 
 #include <stdio.h>
@@ -13,7 +14,7 @@ static const char head[] =
     "<meta name=\"viewport\" content=\"width=device-width\"><title>Your data · 您的数据</title>\n"
     "<style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:64em;margin:2em auto;padding:0 1em}"
     "table{border-collapse:collapse;width:100%}td,th{border:1px solid #8888;padding:.3em .6em;text-align:left;vertical-align:top;"
-    "overflow-wrap:anywhere;white-space:pre-wrap}th{background:#8882}h2{margin-top:2em}dl{margin:0}dt{font-weight:600}dd{margin:0 0 0 1em}ul{margin:0;padding-left:1.2em}"
+    "overflow-wrap:anywhere;white-space:pre-wrap}th{background:#8882}td:first-child{width:1%;white-space:nowrap}h2{margin-top:2em}dl{margin:0}dt{font-weight:600}dd{margin:0 0 0 1em}ul{margin:0;padding-left:1.2em}"
     "span[lang]{opacity:.75;font-weight:normal}</style>\n"
     "<h1>Your data <span lang=\"zh\">您的数据</span></h1>\n"
     "<p>This is what is stored about you, what you have decided and asked for, and who has received it. data.json holds the same for computers, and the CSV files "
@@ -37,6 +38,17 @@ static void put_escaped(struct buf *out, const char *text, size_t len)
 static void put_both(struct buf *out, const char *en, const char *zh)
 {
 	buf_printf(out, "%s <span lang=\"zh\">%s</span>", en, zh);
+}
+
+/* 2026-01-31T12:34:56.123456Z, as the vault writes times, to the second. */
+static bool put_time(struct buf *out, const char *text, size_t len)
+{
+	if (len != CLOCK_TEXT_LEN - 1 || text[10] != 'T' || text[len - 1] != 'Z' || strspn(text, "0123456789-") != 10)
+		return false;
+	buf_append(out, text, 10);
+	buf_byte(out, ' ');
+	buf_append(out, text + 11, 8);
+	return true;
 }
 
 /* A name or word of the vault, as people say it. */
@@ -146,7 +158,8 @@ static enum err put_pair(struct table *t, const char *name, size_t name_len, boo
 
 	memcpy(key, name, name_len < sizeof key ? name_len : sizeof key - 1);
 	buf_text(&t->text, "<tr><td>");
-	(word ? put_word : put_escaped)(&t->text, key, strlen(key));
+	if (word || !put_time(&t->text, key, strlen(key)))
+		put_word(&t->text, key, strlen(key));
 	buf_text(&t->text, "</td><td>");
 	if (!e)
 		e = put_node(&t->text, doc_root(doc), false);
@@ -194,8 +207,13 @@ static enum err put_item(void *ctx, const char *json, size_t len)
 	t->begun = true;
 	buf_text(&t->text, "<tr>");
 	for (size_t i = 0; i < EXPORT_COLUMNS_MAX && c[i].key && !e; i++) {
+		const struct node *value = node_get(doc_root(doc), c[i].key);
+		size_t text_len = 0;
+		const char *text = node_string(value, &text_len);
+
 		buf_text(&t->text, "<td>");
-		e = put_node(&t->text, node_get(doc_root(doc), c[i].key), c[i].words);
+		if (!text || !put_time(&t->text, text, text_len))
+			e = put_node(&t->text, value, c[i].words);
 		buf_text(&t->text, "</td>");
 	}
 	buf_text(&t->text, "</tr>\n");

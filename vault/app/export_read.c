@@ -181,6 +181,7 @@ static enum step read_decide(struct req *r, struct batch *b)
 	r->about = c;
 	if (r->err)
 		return STEP_FAIL;
+	memcpy(x->sref, c->sref, sizeof x->sref);
 	step = x->part == EXPORT_RECORDS ? read_records(r, b, x, c) : x->part == EXPORT_CONSENTS ? read_consents(r, b, x, c) : read_fields(r, b, x, c);
 	if (step != STEP_DONE)
 		return step;

@@ -254,7 +254,7 @@ static enum err each_disclosure(struct export_writer *w, export_item *item, void
 	enum err e;
 
 	buf_init(&x.text, 0);
-	e = disclosures_each(w->db, w->job->sref, 0, take_disclosure, &x);
+	e = disclosures_each(w->db, w->sref, 0, take_disclosure, &x);
 	buf_fini(&x.text);
 	return e;
 }
