@@ -71,7 +71,8 @@ LINK_store := store db crypto base
 LINK_app := app store codec db field policy crypto archive post base
 LINK_http := http base
 LINK_main := http app store codec db field policy crypto archive post base
-LINK_ctl := ctl store codec db field crypto base
+# Of http the witness's listener.
+LINK_ctl := ctl http store codec db field crypto base
 SYSLIBS_base :=
 SYSLIBS_crypto := -lcrypto
 SYSLIBS_archive := -larchive
@@ -84,7 +85,7 @@ SYSLIBS_store := -lpq -lcrypto
 SYSLIBS_app := -lcurl -larchive -ljansson -lutf8proc -lpq -lcrypto -lm
 SYSLIBS_http := -lmicrohttpd -lgnutls
 SYSLIBS_main := $(SYSLIBS_http) $(SYSLIBS_app)
-SYSLIBS_ctl := -lcurl -ljansson -lutf8proc -lpq -lcrypto
+SYSLIBS_ctl := -lcurl -lmicrohttpd -lgnutls -ljansson -lutf8proc -lpq -lcrypto
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 archives = $(patsubst %,$(BUILD)/lib%.a,$(1))

@@ -23,7 +23,7 @@
  * Numbers (port, number) are int64_t and have a range. */
 #define CONFIG_LIST(X)                                                                                                 \
 	X(DATABASE_URL,         database_url,         url,     "",                          0, 0,           "libpq connection string of the service role.") \
-	X(MIGRATE_URL,          migrate_url,          url,     "",                          0, 0,           "libpq connection string of the role that owns the schema (vaultctl migrate only).") \
+	X(MIGRATE_URL,          migrate_url,          url,     "",                          0, 0,           "libpq connection string of the role that owns the schema (vaultctl migrate, backup and restore only).") \
 	X(LISTEN_ADDRESS,       listen_address,       address, "127.0.0.1",                 0, 0,           "Address of the mutual TLS listener.") \
 	X(LISTEN_PORT,          listen_port,          port,    "8443",                      1, 65535,       "Port of the mutual TLS listener.") \
 	X(OPERATIONS_PORT,      operations_port,      port,    "9443",                      1, 65535,       "Port of the plain operations listener, always on 127.0.0.1.") \
@@ -53,7 +53,8 @@
 	X(OFFICERS_EXPORT,      officers_export,      number,  "1",                         1, 16,          "Officers who must stand behind an export: approvers, and the requester where he is one.") \
 	X(OFFICERS_ERASE,       officers_erase,       number,  "2",                         1, 16,          "The same for an erasure.") \
 	X(OFFICERS_OTHER,       officers_other,       number,  "1",                         1, 16,          "The same for rectification, restriction and objection.") \
-	X(HOLIDAYS,             holidays,             maybe,   "",                          0, 0,           "File of days that are no working days beside Saturdays and Sundays, YYYY-MM-DD a line; for terms in working days.") \
+	X(HOLIDAYS,             holidays,             maybe,   "",                          0, 0,           "Calendar for terms in working days: YYYY-MM-DD a line is a day off, +YYYY-MM-DD a Saturday or Sunday that is worked.") \
+	X(PIPL_DAYS,            pipl_days,            number,  "15",                        1, 60,          "Working days in which a request under the PIPL is answered; twice as many where extended.") \
 	X(RECIPIENT_DAYS,       recipient_days,       number,  "730",                       1, 36500,       "Who received data within so many days is listed, and told, when it is erased or corrected.") \
 	X(WEBHOOK_CA,           webhook_ca,           maybe,   "",                          0, 0,           "CA bundle (PEM) against which webhooks are checked; default: those that the system trusts.") \
 	X(WEBHOOK_TRIES,        webhook_tries,        number,  "12",                        1, 100,         "Tries of a webhook message before it is given up.") \

@@ -11,7 +11,7 @@
 /*    name                  status  code                    public text */
 #define ERR_LIST(X)                                                                                                    \
 	X(ERR_OK,               200, "ok",                    "No error.")                                                   \
-	X(ERR_MALFORMED_JSON,   400, "malformed_json",        "The body is not valid JSON in UTF-8, or has a duplicate key.") \
+	X(ERR_MALFORMED_JSON,   400, "malformed_json",        "The body is no JSON in UTF-8, or has a duplicate key, a NUL, a lone surrogate or more than 32 levels.") \
 	X(ERR_MALFORMED,        400, "malformed_request",     "The request is not of the form that this route takes.")       \
 	X(ERR_BAD_HEADER,       400, "bad_header",            "A header is missing, repeated or has a bad value.")           \
 	X(ERR_BAD_PARAMETER,    400, "bad_parameter",         "A query parameter is unknown or has a bad value.")            \
@@ -22,6 +22,7 @@
 	X(ERR_UNKNOWN_KIND,     400, "unknown_kind",          "The dictionary has no record kind of this name.")             \
 	X(ERR_UNKNOWN_PURPOSE,  400, "unknown_purpose",       "No purpose of this name is declared.")                        \
 	X(ERR_UNKNOWN_NOTICE,   400, "unknown_notice",        "No privacy notice of this name and version is published.")    \
+	X(ERR_UNKNOWN_REASON,   400, "unknown_reason",        "The reason is none of the codes that this takes.")            \
 	X(ERR_PURPOSE_REQUIRED, 400, "purpose_required",      "This request needs the header X-Purpose.")                    \
 	X(ERR_INVALID_VALUE,    422, "invalid_value",         "A value does not fit the type of its field.")                 \
 	X(ERR_CHECK_DIGIT,      422, "check_digit",           "The check digit of a value is wrong.")                        \

@@ -20,6 +20,12 @@ int command_policy_explain(const struct arguments *a);
 int command_policy_activate(const struct arguments *a);
 int command_audit_list(const struct arguments *a);
 int command_audit_tail(const struct arguments *a);
+int command_audit_fetch(const struct arguments *a);
+int command_audit_proof(const struct arguments *a);
+int command_audit_verify(const struct arguments *a);
+int command_audit_verify_record(const struct arguments *a);
+int command_audit_witness(const struct arguments *a);
+int command_audit_witness_key(const struct arguments *a);
 int command_audit_scope(const struct arguments *a);
 int command_audit_scrub(const struct arguments *a);
 int command_canary_list(const struct arguments *a);
@@ -36,6 +42,8 @@ int command_notice_get(const struct arguments *a);
 int command_notice_put(const struct arguments *a);
 int command_erasure_replay(const struct arguments *a);
 int command_export_get(const struct arguments *a);
+int command_backup(const struct arguments *a);
+int command_restore(const struct arguments *a);
 int command_migrate(const struct arguments *a);
 
 /* ---- remote.c: a command's talk with the vault. All return an enum ctl_exit. ---- */
@@ -47,6 +55,10 @@ int remote_send(const struct arguments *a, const struct client_request *r, struc
 int remote_ask(const struct arguments *a, const struct client_request *r, struct doc **doc);
 /* As remote_ask, but *doc is there with --json too. */
 int remote_ask_both(const struct arguments *a, const struct client_request *r, struct doc **doc);
+
+/* GETs path below url, which wins over --url. CTL_OK where the vault answered with 200, 404 or 410: look at
+ * reply->status; else it has said what is wrong. reply is to be ended with client_reply_fini in any case. */
+int remote_get(const struct arguments *a, const char *url, const char *path, struct client_reply *reply);
 
 /* ---- input.c: what goes in and out ---- */
 

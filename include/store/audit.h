@@ -61,7 +61,7 @@ enum err audit_segment_mac(struct mac *mac, int64_t stream, int64_t first_seq, u
 
 /* The search key of a value: FNV-1a over kind and value. Keys only narrow a
  * search; the filter reads the record. Kinds: 's' sref, 'a' actor, 'o' operation
- * (activity), 'u' outcome, 'p' purpose. */
+ * (activity), 'u' outcome, 'p' purpose, 'f' actor of a failure. */
 int64_t audit_key(char kind, const void *value, size_t len);
 
 #endif

@@ -8,13 +8,13 @@
 struct rights_row {
 	int64_t request, customer;
 	int32_t kind, state;
-	const char *scope, *jurisdiction, *channel, *requester, *assignee, *reason;
+	const char *scope, *jurisdiction, *channel, *requester, *assignee, *reason, *extension_reason;
 	const char *recipient; /* PEM; "": none */
 	const uint8_t *sref;
 	size_t sref_len;
 	bool officer, extended;
 	int64_t created_at_us, due_at_us;
-	int64_t approved_at_us, ended_at_us; /* 0: not yet */
+	int64_t approved_at_us, ended_at_us, held_at_us; /* 0: not yet */
 	int64_t done, total;
 };
 /* Row i of a result of one of these; texts are borrowed from it. */
@@ -34,11 +34,18 @@ struct rights_filter {
 enum err rights_list(struct db *db, const struct rights_filter *f, struct db_result **out) MUST_CHECK;
 /* Is a request of this kind and scope for the customer still open? */
 enum err rights_open_like(struct db *db, int64_t customer, int32_t kind, const char *scope, bool *found) MUST_CHECK;
-/* The row must be locked. Sets state, reason, assignee, scope, due_at, extended, approved_at, ended_at, sref, customer. */
+/* The row must be locked. Sets state, reason, assignee, scope, due_at, extended and why, approved_at, ended_at, held_at. */
 enum err rights_update(struct db *db, const struct rights_row *r) MUST_CHECK;
 enum err rights_progress_set(struct db *db, int64_t request, int64_t done, int64_t total) MUST_CHECK;
-/* Approved, running (from before a crash), or held and perhaps free again; oldest first. */
-enum err rights_due_jobs(struct db *db, int32_t approved, int32_t running, int32_t held, struct db_result **out) MUST_CHECK;
+/* What a job can go on with: approved (but of the kind that people carry out), running (also from before a crash), or held
+ * and a hold of the customer has ended since; oldest first. */
+struct rights_due {
+	int32_t approved, running, held; /* states */
+	int32_t by_people;               /* kind */
+};
+enum err rights_due_jobs(struct db *db, const struct rights_due *d, struct db_result **out) MUST_CHECK;
+/* The customer's other requests that no job has begun end in that state: there is nobody left to answer to. */
+enum err rights_end_others(struct db *db, int64_t customer, int64_t but, int32_t running, int32_t to, const char *reason, int64_t at_us) MUST_CHECK;
 /* state, overdue, due in 72 h: counts of those not ended, a kind a row: kind, open, overdue, soon. */
 enum err rights_counts(struct db *db, struct db_result **out) MUST_CHECK;
 
@@ -64,8 +71,11 @@ struct hold_entry {
 	bool may_be_told; /* to the person */
 };
 enum err hold_insert(struct db *db, const struct hold_entry *h, int64_t *hold) MUST_CHECK;
-/* hold, customer_id, scope, reason, law, until, proposed_by, proposed_at, confirmed_by, released_by, may_be_told. customer 0: of all, newest first, at most most. */
-enum err hold_list(struct db *db, int64_t customer, int64_t hold, int32_t most, struct db_result **out) MUST_CHECK;
+/* hold, customer_id, scope, reason, law, until, proposed_by, proposed_at, confirmed_by, released_by, may_be_told, newest first, those below before; hold 0: all. */
+enum err hold_list(struct db *db, int64_t before, int64_t hold, int32_t most, struct db_result **out) MUST_CHECK;
+/* Locks the customer's requests of a kind that have not ended, so that none changes its state before this transaction ends;
+ * is one in that state? */
+enum err rights_lock_open(struct db *db, int64_t customer, int32_t kind, int32_t state, bool *found) MUST_CHECK;
 enum err hold_confirm(struct db *db, int64_t hold, const char *by, int64_t at_us) MUST_CHECK;
 enum err hold_release(struct db *db, int64_t hold, const char *by, int64_t at_us) MUST_CHECK;
 /* Those that may be told to the person, once confirmed, also after their end, oldest first: scope, reason, law, confirmed_at, until, released_at. */

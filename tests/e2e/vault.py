@@ -267,7 +267,7 @@ class Vault:
             VAULT_OPERATIONS_PORT=self.operations_port)
         env.update({k: str(v) for k, v in kwargs.pop("env", {}).items()})
         more = []
-        if args and args[0] not in ("key", "migrate", "backup", "erasure"):
+        if args and args[0] not in ("key", "migrate", "backup", "restore", "erasure"):
             more = ["--url", "https://127.0.0.1:%d" % self.port, "--ca", self.certs / "ca.pem",
                     "--cert", self.certs / (certificate + ".pem"), "--key", self.certs / (certificate + ".key")]
         return run(VAULTCTL, *args, *more, env=env, cwd=kwargs.pop("cwd", self.folder), check=check, **kwargs)

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "codec/value.h"
+#include "store/audit.h"
 #include "store/audit_query.h"
 #include "vault/app/audit_filter.h"
 #include "vault/app/customer.h"
@@ -23,7 +24,8 @@
 #define LIMIT_DEFAULT 50
 #define LIMIT_MAX 500
 #define PAGE_BYTES_MAX ((size_t)8 << 20)
-#define SEGMENTS_A_TIME 8
+#define SEGMENTS_A_TIME 8 /* at first; more where they hold few records that match */
+#define SEGMENTS_MOST 128
 #define SEARCH_US 4000000 /* past it a page is cut short; its cursor goes on */
 
 struct audit_plan {
@@ -231,6 +233,15 @@ static enum err take_segment(struct req *r, struct audit_plan *p, const struct d
 	return buf_err(&r->out);
 }
 
+/* Who was refused what: one key says both. */
+static void add_failures(const struct req *r, struct db_array *keys)
+{
+	const char *actor = req_query(r, "actor"), *outcome = req_query(r, "outcome");
+
+	if (actor && outcome && !strcmp(outcome, "failure"))
+		db_array_int8(keys, audit_key('f', actor, strlen(actor)));
+}
+
 static enum err fill_page(struct req *r, struct batch *b, struct audit_plan *p)
 {
 	const int64_t until_us = clock_mono_us() + SEARCH_US;
@@ -241,6 +252,7 @@ static enum err fill_page(struct req *r, struct batch *b, struct audit_plan *p)
 
 	db_array_init(&keys, DB_INT8);
 	audit_filter_keys(&p->filter, &keys);
+	add_failures(r, &keys);
 	while (!e && !end && !p->more) {
 		struct db_result *rows = NULL;
 
@@ -248,7 +260,8 @@ static enum err fill_page(struct req *r, struct batch *b, struct audit_plan *p)
 		e = audit_query_page(b->db, &q, &rows);
 		for (size_t i = 0; !e && !p->more && i < db_rows(rows); i++)
 			e = take_segment(r, p, rows, i);
-		end = !e && db_rows(rows) < SEGMENTS_A_TIME;
+		end = !e && db_rows(rows) < q.most;
+		q.most = q.most < SEGMENTS_MOST ? 4 * q.most : q.most;
 		db_result_free(rows);
 		if (!end && clock_mono_us() > until_us)
 			p->more = true;

@@ -4,7 +4,7 @@
 #include "crypto/keyring.h"
 #include "db/connection.h"
 #include "field/field.h"
-#include "vault/app/holidays.h"
+#include "vault/app/calendar.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,10 +47,9 @@ static enum err check_ledger(const char *path, struct buf *why)
 
 static enum err check_holidays(const char *path, struct buf *why)
 {
-	int64_t days[HOLIDAYS_MAX];
-	size_t n;
+	struct calendar calendar;
 
-	return holidays_read(path, days, &n, why);
+	return calendar_read(path, &calendar, why);
 }
 
 enum err app_check(const struct config *c, enum config_key key, struct buf *why)

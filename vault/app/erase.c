@@ -2,6 +2,7 @@
  * deletes key, row, index, records and what else is the person's; acknowledged when no older batch
  * can read it any more (G2). A part: the fields and records named, but for what is held. */
 #include "crypto/ledger.h"
+#include "store/consents.h"
 #include "vault/app/export.h"
 #include "vault/app/hold.h"
 #include "vault/app/internal.h"
@@ -62,6 +63,8 @@ static enum step erase_whole_decide(struct req *r, struct batch *b)
 		entry.row_gone = true;
 	}
 	r->err = recipients_tell(r, b, x->job->request, "erasure", row, NULL);
+	if (!r->err)
+		r->err = rights_end_others(b->db, x->job->customer, x->job->request, RIGHTS_RUNNING, RIGHTS_CANCELLED, "erased", b->now_us);
 	if (!r->err)
 		r->err = erase_customer(b->db, x->job->customer, "erased");
 	if (!r->err)
@@ -124,9 +127,18 @@ static enum err delete_records(struct req *r, struct batch *b, int64_t customer,
 	return e;
 }
 
+/* The purposes, by bit, whose decisions lose their personal part, evidence and guardian: those named and not held. The
+ * decisions themselves stay, and what counts of them. */
+static uint64_t doomed_purposes(const struct rights_scope *scope, const struct rights_scope *held)
+{
+	const uint64_t named = scope->all ? UINT64_MAX : scope->purposes;
+
+	return held->all ? 0 : named & ~held->purposes;
+}
+
 static bool overlap(const struct req *r, const struct rights_scope *scope, const struct rights_scope *held)
 {
-	if (held->all || scope->all)
+	if (held->all || scope->all || (scope->purposes & held->purposes))
 		return true;
 	for (size_t i = 0; i < r->snapshot->n_fields; i++)
 		if (scope_has(scope, i) && scope_has(held, i))
@@ -154,7 +166,9 @@ static enum err erase_part(struct req *r, struct batch *b, const struct erasure 
 		e = delete_records(r, b, c->row->id, scope, held, erased);
 	for (size_t i = 0; i < POLICY_SUBJECTS_MAX; i++)
 		any = any || erased[i];
-	if (!e && any)
+	if (!e && doomed_purposes(scope, held))
+		e = consent_erase_personal(b->db, c->row->id, doomed_purposes(scope, held));
+	if (!e && (any || doomed_purposes(scope, held)))
 		e = export_drop(b->db, c->row->id);
 	if (!e && any)
 		e = recipients_tell(r, b, x->job->request, "erasure", c->row, erased);
@@ -244,11 +258,15 @@ enum err erase_run(struct app *app, struct worker *w, struct db *db, const struc
 	if (!e)
 		e = recipients_keep(app, db, job, s, &scope);
 	snapshot_drop(s);
-	if (!e && scope.all && !any)
+	if (!e && scope.all && !any) {
+		*end = RIGHTS_UNFINISHED; /* what the ledger may have is completed, whatever happens */
 		e = enter_ledger(app, &x);
+	}
 	if (!e)
 		e = internal_run(app, x.entry.position ? &whole_route : &part_route, &x, "rights");
-	if (!e && x.held)
-		*end = RIGHTS_ON_HOLD;
+	if (!e)
+		*end = x.held ? RIGHTS_ON_HOLD : RIGHTS_COMPLETED;
+	if (!e && !x.held)
+		e = rights_progress(db, job->request, 1, 1);
 	return e;
 }

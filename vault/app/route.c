@@ -72,7 +72,7 @@ const struct route routes[] = {
     {"DELETE", "/v1/webhooks/{name}", "webhook.delete", ROUTE_SOLO, 0, {NULL}, STEP(webhook_delete)},
     {"POST", "/v1/webhooks/{name}:retry", "webhook.retry", ROUTE_SOLO, 0, {NULL}, STEP(webhook_retry)},
     {"POST", "/v1/holds", "hold.propose", ROUTE_PURPOSE | ROUTE_BODY | ROUTE_SOLO, 16 * KIB, {NULL}, hold_put_plan, hold_put_want, hold_put_decide, NULL},
-    {"GET", "/v1/holds", "hold.list", ROUTE_SOLO, 0, {NULL}, STEP(hold_list)},
+    {"GET", "/v1/holds", "hold.list", ROUTE_SOLO, 0, {"limit", "cursor"}, STEP(hold_list)},
     {"POST", "/v1/holds/{id}:confirm", "hold.confirm", ROUTE_SOLO, 0, {NULL}, STEP(hold_confirm)},
     {"POST", "/v1/holds/{id}:release", "hold.release", ROUTE_SOLO, 0, {NULL}, STEP(hold_release)},
     {"GET", "/v1/policies", "policy.read", ROUTE_SOLO, 0, {NULL}, STEP(policies_get)},

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "store/migrate.h"
 #include "store/statements.h"
+#include "vault/app/erasure.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +59,8 @@ static bool connect_db(struct worker *w)
 	if (w->db)
 		return true;
 	buf_init(&why, 4096);
-	if (!db_open(w->app->config->database_url, w->statements, &w->db, &why) && migrate_verify(w->db, &why))
+	if (!db_open(w->app->config->database_url, w->statements, &w->db, &why) &&
+	    (migrate_verify(w->db, &why) || erasure_agrees(w->app->config, w->app->keyring, w->db, &why)))
 		disconnect(w);
 	if (!w->db && !w->told)
 		log_event(LOG_WARN, "worker_waits", "worker=%s reason=\"%s\"", w->name, buf_string(&why));
