@@ -23,12 +23,6 @@ struct download {
 	struct envelope *envelope; /* around what comes in clear; NULL: none */
 };
 
-/* "req1..." and nothing that a path could hold beside it. */
-static bool is_request(const char *text)
-{
-	return !strncmp(text, "req1", 4) && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789") == strlen(text) && strlen(text) < 90;
-}
-
 static void read_request(struct download *d, const struct node *request, bool *completed)
 {
 	size_t len;
@@ -219,7 +213,7 @@ int command_export_get(const struct arguments *a)
 	struct buf path;
 	int code;
 
-	if (!is_request(d.request))
+	if (!input_is_request(d.request))
 		return complain(CTL_USAGE, "%s is no rights request", d.request);
 	if (!access(file, F_OK))
 		return complain(CTL_REFUSED, "%s: %s", file, strerror(EEXIST));
