@@ -12,6 +12,7 @@
 #include "store/audit.h"
 #include "store/audit_query.h"
 #include "vault/app/audit_filter.h"
+#include "vault/app/audit_id.h"
 #include "vault/app/customer.h"
 #include "vault/app/follow.h"
 #include "vault/app/manage.h"
@@ -348,8 +349,7 @@ enum step audit_list_decide(struct req *r, struct batch *b)
 
 /* ---- one record ---- */
 
-/* "stream-seq", both numbers from 1. */
-static bool read_id(const char *text, int64_t *stream, int64_t *seq)
+bool audit_id_read(const char *text, int64_t *stream, int64_t *seq)
 {
 	int64_t *const parts[] = {stream, seq};
 
@@ -376,7 +376,7 @@ enum step audit_get_decide(struct req *r, struct batch *b)
 
 	if (manage_right(r, RIGHT_READ_AUDIT))
 		return STEP_FAIL;
-	if (!read_id(r->params[0], &stream, &seq))
+	if (!audit_id_read(r->params[0], &stream, &seq))
 		return req_fail(r, ERR_NOT_FOUND, "id"), STEP_FAIL;
 	r->err = audit_query_one(b->db, stream, seq, &rows);
 	if (r->err)

@@ -1,5 +1,6 @@
-/* audit.c: audit list and tail. Reading the log is itself recorded by the vault. */
+/* audit.c: audit list, tail and new-origin. Reading the log is itself recorded by the vault. */
 #include "base/clock.h"
+#include "base/json.h"
 #include "ctl/commands.h"
 #include "ctl/show.h"
 #include "ctl/text.h"
@@ -152,4 +153,31 @@ int command_audit_tail(const struct arguments *a)
 	buf_fini(&path);
 	buf_fini(&body);
 	return tail.code != CTL_OK ? tail.code : code;
+}
+
+int command_audit_new_origin(const struct arguments *a)
+{
+	struct client_request r = {.method = "POST", .path = "/v1/audit/log:new-origin"};
+	struct doc *doc = NULL;
+	struct buf body, text;
+	struct json j;
+	int code;
+
+	buf_init(&body, 0);
+	buf_init(&text, 0);
+	json_init(&j, &body);
+	json_object(&j);
+	json_key_string(&j, "origin", a->words[0]);
+	json_object_end(&j);
+	r.body = body.data;
+	r.body_len = body.len;
+	code = buf_ok(&body) ? remote_ask(a, &r, &doc) : complain(CTL_SERVER, "out of memory");
+	if (code == CTL_OK && doc) {
+		show_object(doc_root(doc), &text);
+		code = output(&text);
+	}
+	buf_fini(&body);
+	buf_fini(&text);
+	doc_free(doc);
+	return code;
 }

@@ -271,6 +271,12 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl --as security audit tail --actor spiffe://crm.example/svc/campaigns\n",
      command_audit_tail},
+    {"audit", "new-origin", "ORIGIN", 1, 1, NULL, "Opens a new audit log after a break, under a name of its own.",
+     "For a database that was restored from before the last checkpoint: nothing is signed on under the old name. The new log's\n"
+     "first entry names the old one with its last signed size and root. There is no way back. Needs manage keys.\n\n"
+     "Example:\n"
+     "  vaultctl --as admin audit new-origin vault.example.com/audit-2\n",
+     command_audit_new_origin},
     {"audit", "verify", "DIRECTORY|URL", 1, 1, audit_verify_options, "Proves the whole log, without trust in the vault.",
      "Checks the signature of the checkpoint, every record against the signed tree, every stream for\n"
      "gaps, times and where it began, and that the log begins with what was proved the last time.\n"
