@@ -78,7 +78,7 @@ static void show_proven(const struct verify_job *job, const struct verify_result
 	buf_text(out, "The log is whole: ");
 	text_clean(c->origin, strlen(c->origin), false, out);
 	buf_printf(out, "\n\nrecords      %llu, each with the hash that the signed tree has for it\n", (unsigned long long)c->size);
-	buf_printf(out, "streams      %zu, none with a gap, each begun where the one before it ended\n", r->streams);
+	buf_printf(out, "streams      %zu, none with a gap, none without the end of the one before it\n", r->streams);
 	if (c->size) {
 		buf_text(out, "time         ");
 		put_time(out, r->first_us);

@@ -145,7 +145,6 @@ static enum verify_check check_of(enum streams_fault f)
 	switch (f) {
 	case STREAMS_START: return VERIFY_STREAM_START;
 	case STREAMS_SEQUENCE: return VERIFY_SEQUENCE;
-	case STREAMS_CLOSED: return VERIFY_STREAM_CLOSED;
 	case STREAMS_PREDECESSOR: return VERIFY_PREDECESSOR;
 	case STREAMS_TIME: return VERIFY_TIME;
 	case STREAMS_LIMIT: return VERIFY_LIMIT;
