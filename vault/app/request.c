@@ -406,6 +406,8 @@ static void compose_headers(struct req *r)
 	add_header(&r->reply, "X-Request-Id", r->request_id);
 	if (r->etag[0] && !r->err)
 		add_header(&r->reply, "ETag", r->etag);
+	if (r->cache_control && !r->err)
+		add_header(&r->reply, "Cache-Control", r->cache_control);
 	if (r->location && !r->err)
 		add_header(&r->reply, "Location", r->location);
 	if (r->audit_count == 1)

@@ -1,6 +1,8 @@
 /* commands.c: the table of commands, with their help. */
 #include "ctl/commands.h"
 
+#include "commands_rights.h"
+
 static const struct ctl_option customer_get_options[] = {
     {"fields", "A,B", NULL, "Fields whose values are wanted; without it, tokens only."},
     {"form", "FORM", NULL, "Most that is wanted: token, masked, plain or best."},
@@ -40,7 +42,7 @@ static const struct ctl_option policy_explain_options[] = {
 	    {"action", "ACTION", NULL, "What was done."},                                                              \
 	    {"outcome", "OUTCOME", NULL, "How it ended."},                                                             \
 	    {"purpose", "NAME", NULL, "For which purpose."},                                                           \
-	    {"customer", "CUSTOMER", NULL, "To whom, by a token of your own."}
+	    {"customer", "CUSTOMER", NULL, "Of whom: a token of your own, or the sref of a record."}
 
 static const struct ctl_option audit_list_options[] = {
     AUDIT_FILTERS,
@@ -140,6 +142,18 @@ static const struct ctl_option erasure_replay_options[] = {
     {0},
 };
 
+static const struct ctl_option backup_options[] = {
+    {"keep", "N", NULL, "Delete the oldest data backups, so that N are left; without it, all stay."},
+    {"config", "FILE", NULL, "KEY=VALUE file of vaultd, for VAULT_MIGRATE_URL, VAULT_KEYRING and VAULT_ROOT_KEY."},
+    {0},
+};
+
+static const struct ctl_option restore_options[] = {
+    {"name", "DUMP", NULL, "The data backup to restore, as the manifest names it; without it, the newest."},
+    {"config", "FILE", NULL, "KEY=VALUE file of vaultd, for VAULT_MIGRATE_URL, VAULT_KEYRING, VAULT_ROOT_KEY and VAULT_LEDGER."},
+    {0},
+};
+
 static const struct ctl_option notice_put_options[] = {
     {"renew", NULL, NULL, "Consents on earlier versions do not count any more."},
     {0},
@@ -194,6 +208,7 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl --as service-desk --purpose support consent withdraw cus1... marketing\n",
      command_consent_withdraw},
+    CONSENT_IMPORT_COMMAND,
     {"consent", "receipt", "CUSTOMER PURPOSE", 2, 2, NULL, "Prints a signed receipt of the last decision.",
      "In the terms of ISO/IEC TS 27560 and W3C DPV. consent verify checks it offline.\n\n"
      "Example:\n"
@@ -256,6 +271,12 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl --as security audit tail --actor spiffe://crm.example/svc/campaigns\n",
      command_audit_tail},
+    {"audit", "new-origin", "ORIGIN", 1, 1, NULL, "Opens a new audit log after a break, under a name of its own.",
+     "For a database that was restored from before the last checkpoint: nothing is signed on under the old name. The new log's\n"
+     "first entry names the old one with its last signed size and root. There is no way back. Needs manage keys.\n\n"
+     "Example:\n"
+     "  vaultctl --as admin audit new-origin vault.example.com/audit-2\n",
+     command_audit_new_origin},
     {"audit", "verify", "DIRECTORY|URL", 1, 1, audit_verify_options, "Proves the whole log, without trust in the vault.",
      "Checks the signature of the checkpoint, every record against the signed tree, every stream for\n"
      "gaps, times and where it began, and that the log begins with what was proved the last time.\n"
@@ -334,6 +355,7 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl key status --config /etc/vault/vaultd.env\n",
      command_key_status},
+    RIGHTS_COMMANDS,
     {"export", "get", "REQUEST FILE", 2, 2, NULL, "Fetches the archive of a completed export.",
      "REQUEST is the id of the rights request, req1... FILE must not exist; it is made for its\n"
      "owner alone: it holds everything about a person. Each part that is fetched is recorded.\n\n"
@@ -358,6 +380,21 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl erasure replay --config /etc/vault/vaultd.env\n",
      command_erasure_replay},
+    {NULL, "backup", "DIRECTORY", 1, 1, backup_options, "Backs up the database: the data, and apart from it the customers' keys.",
+     "Runs pg_dump as the role of VAULT_MIGRATE_URL, while the vault serves. DIRECTORY is new or holds backups of the\n"
+     "same vault: each run adds the data and replaces the one copy of the customers' keys, so that whoever is erased\n"
+     "is gone from here with the next run. Keyring, root key and ledger are never inside: back them up apart.\n\n"
+     "Example:\n"
+     "  vaultctl backup /backup/vault --keep 14 --config /etc/vault/vault.conf\n",
+     command_backup},
+    {NULL, "restore", "DIRECTORY", 1, 1, restore_options, "Restores a backup into an empty database, and erases again whom the ledger names.",
+     "The database of VAULT_MIGRATE_URL was just made (createdb -O vault_owner vault). Loads the data and the newest\n"
+     "copy of the keys, then removes whom the ledger names and whose key is gone; vaultd does not serve before that has\n"
+     "ended. Interrupted, run it again: it begins anew or goes on. An older ledger than the backup's is refused.\n\n"
+     "Examples:\n"
+     "  vaultctl restore /backup/vault --config /etc/vault/vault.conf\n"
+     "  vaultctl restore /backup/vault --name data-20261124T021500.000000Z.dump --config /etc/vault/vault.conf\n",
+     command_restore},
     {NULL, "migrate", "", 0, 0, migrate_options, "Brings the database to the schema of this build.",
      "As the role that owns the schema: applies each migration that is missing, in order,\n"
      "and activates the shipped policy where there is none. A second run changes nothing.\n"
