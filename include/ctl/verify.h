@@ -93,7 +93,8 @@ struct verify_result {
 enum err verify_log(const struct verify_job *job, struct verify_result *result) MUST_CHECK;
 void verify_result_fini(struct verify_result *result);
 
-/* That a record is in the tree of a tlog-proof's checkpoint. As verify_log. */
+/* That a record is in the tree of a tlog-proof's checkpoint. record NULL: the one whose leaf hash is the proof's extra
+ * data, whatever it says. As verify_log. */
 enum err verify_record(const struct verify_keys *keys, const char *proof, size_t proof_len, const void *record, size_t record_len,
                        struct verify_result *result) MUST_CHECK;
 

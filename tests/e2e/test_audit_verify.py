@@ -392,8 +392,16 @@ class Proofs(unittest.TestCase):
         (case.folder / "record").write_bytes(case.log.records[5] + b"\n")
         stream, seq = logs.ids(case.log)[5]
         args = [vault.VAULTCTL, "audit", "verify-record", case.folder / "proof", case.folder / "record"]
-        self.assertEqual(vault.run(*args, f"{stream}-{seq}", "--log", case.key).returncode, OK)
-        self.assertEqual(vault.run(*args, f"{stream}-{seq + 1}", "--log", case.key).returncode, FAILED)
+        self.assertEqual(vault.run(*args, "--id", f"{stream}-{seq}", "--log", case.key).returncode, OK)
+        self.assertEqual(vault.run(*args, "--id", f"{stream}-{seq + 1}", "--log", case.key).returncode, FAILED)
+
+    def test_a_proof_that_names_its_record_s_hash_needs_no_record(self):
+        case = Case("by-hash", some_log(20))
+        args = [vault.VAULTCTL, "audit", "verify-record", case.folder / "proof", "--log", case.key]
+        for extra, code in ((case.log.hashes[5], OK), (case.log.hashes[6], FAILED), (None, FAILED), (b"x", FAILED)):
+            (case.folder / "proof").write_bytes(case.log.proof(5, extra=extra))
+            self.assertEqual(vault.run(*args).returncode, code, extra)
+        self.assertEqual(vault.run(*args, "--id", "1-1").returncode, USAGE)
 
 
 if __name__ == "__main__":
