@@ -151,6 +151,11 @@ static const struct ctl_option erasure_replay_options[] = {
     {0},
 };
 
+static const struct ctl_option export_get_options[] = {
+    {"recipient", "FILE", NULL, "Certificate (PEM) to which the archive is encrypted."},
+    {0},
+};
+
 static const struct ctl_option backup_options[] = {
     {"keep", "N", NULL, "Delete the oldest data backups, so that N are left; without it, all stay."},
     {"config", "FILE", NULL, "KEY=VALUE file of vaultd, for VAULT_MIGRATE_URL, VAULT_KEYRING and VAULT_ROOT_KEY."},
@@ -373,11 +378,16 @@ const struct ctl_command ctl_commands[] = {
      "  vaultctl key status --config /etc/vault/vaultd.env\n",
      command_key_status},
     RIGHTS_COMMANDS,
-    {"export", "get", "REQUEST FILE", 2, 2, NULL, "Fetches the archive of a completed export.",
+    {"export", "get", "REQUEST FILE", 2, 2, export_get_options, "Fetches the archive of a completed export.",
      "REQUEST is the id of the rights request, req1... FILE must not exist; it is made for its\n"
-     "owner alone: it holds everything about a person. Each part that is fetched is recorded.\n\n"
-     "Example:\n"
-     "  vaultctl --as service-desk export get req1... archive.zip\n",
+     "owner alone: it holds everything about a person. Each part that is fetched is recorded. What\n"
+     "broke off goes on where it was when the command is given again.\n\n"
+     "With --recipient the file is CMS EnvelopedData, for the key of that certificate alone. Where the\n"
+     "request names a recipient the vault has encrypted the archive itself, and the certificate must\n"
+     "be that one; else it is encrypted here, as it comes, and can't be resumed.\n\n"
+     "Examples:\n"
+     "  vaultctl --as service-desk export get req1... archive.zip\n"
+     "  vaultctl --as service-desk export get req1... archive.cms --recipient customer.pem\n",
      command_export_get},
     {"export", "verify", "FILE", 1, 1, signed_verify_options, "Checks the manifest of an archive without the vault.",
      "FILE is the archive's manifest.json, which names the SHA-256 of every other file. Exit code 5\n"
