@@ -356,7 +356,7 @@ bool req_ready(struct req *r)
 	}
 	if (!e) {
 		req_move(r, REQ_PLANNED);
-		r->job.solo = (r->route->flags & ROUTE_SOLO) != 0;
+		r->job.solo = r->job.solo || (r->route->flags & ROUTE_SOLO); /* a plan may ask for it, too */
 		if (!queue_reserve(queue_of(r)))
 			e = atomic_load(&r->app->draining) ? ERR_STOPPING : ERR_BUSY;
 	}
