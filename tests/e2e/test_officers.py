@@ -267,6 +267,19 @@ class Approval(Officers):
         back = self.wait(request, "awaiting_approval")
         self.assertEqual(back["reason"], "approvals_lapsed")
 
+    def test_the_approval_of_an_officer_who_was_frozen_counts_no_more(self):
+        security, identity = self.client("security"), "spiffe://crm.example/person/compliance-1"
+        request = self.submitted("erase", scope={"fields": ["gender"]})
+        approval = {"scope_hash": request["scope_hash"]}
+        self.assertEqual(self.move(self.one, request, "approve", approval)["officers"], 1)
+        self.expect(security.post("/v1/identities:freeze", {"identity": identity, "reason": "stolen key"}), 200)
+        try:
+            left = self.move(self.two, request, "approve", approval)
+            self.assertEqual((left["state"], left["officers"]), ("awaiting_approval", 1))
+        finally:
+            self.expect(security.post("/v1/identities:thaw", {"identity": identity}), 200)
+        self.assertEqual(self.move(self.two, request, "approve", approval)["state"], "approved", "it was not taken back, only did not count")
+
     def test_nobody_puts_another_scope_under_an_officers_name(self):
         request = self.open("erase", client=self.one, customer=self.token(), scope={"fields": ["gender"]})
         self.move(self.two, request, "amend", {"scope": {}}, 403, "policy_denied")

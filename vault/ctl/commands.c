@@ -193,7 +193,7 @@ const struct ctl_command ctl_commands[] = {
      "  vaultctl --as service-desk --purpose support customer search < terms\n"
      "  vaultctl --as service-desk --purpose support customer search external_ref=crm-42\n",
      command_customer_search},
-    {"consent", "list", "CUSTOMER [PURPOSE]", 1, 2, NULL, "Shows what a customer has decided.",
+    {"consent", "list", "CUSTOMER [PURPOSE]", 1, 2, consent_list_options, "Shows what a customer has decided.",
      "Without PURPOSE: what counts now for each purpose. With it: the history, newest first.\n\n"
      "Example:\n"
      "  vaultctl --as crm-core --purpose onboarding consent list cus1... marketing\n",
