@@ -201,6 +201,21 @@ class Crash(unittest.TestCase):
     def test_an_erasure_whose_commit_nobody_heard_of_ends_completed_once_not_twice(self):
         self.erasure_killed(lost=False)
 
+    def test_an_erasure_that_is_in_the_ledger_is_never_given_up(self):
+        """Its transaction fails, again and again, until an operator has mended the database."""
+        ledger = self.v.keys / "keyring.ledger"
+        path = self.prepared("erase", 2)
+        self.v.cluster.sql("REVOKE DELETE ON vault.rights_note FROM vault_service")
+        self.assertEqual(self.approve(self.two, path)["state"], "approved")
+        vault.wait_until(lambda: ledger.exists() and ledger.read_text().strip() and "rights_job_failed" in self.v.log(), 20, "it has failed")
+        for verb in ("cancel", "retry"):
+            refused = self.one.post(f"{path}:{verb}")
+            self.assertEqual((refused.status, refused.code), (409, "request_state"), refused)
+        self.assertEqual(self.one.get(path).json["request"]["state"], "running")
+        self.v.cluster.sql("GRANT DELETE ON vault.rights_note TO vault_service")
+        self.completed(path)
+        self.assertEqual(len(ledger.read_text().splitlines()), 1)
+
     def restriction_killed(self, lost):
         path = self.prepared("restrict", 1, scope={"purposes": ["support"]})
         self.killed_while_customers_are_locked(path, lambda: self.state_of_request() == "4" and self.waits_for_the_lock(), lost)
