@@ -80,6 +80,8 @@ enum step audit_list_decide(struct req *r, struct batch *b);         /* audit_lo
 enum step audit_get_decide(struct req *r, struct batch *b);          /* audit_log.c */
 enum err scope_plan(struct req *r);                                  /* audit_scope.c */
 enum step scope_decide(struct req *r, struct batch *b);
+enum step streams_decide(struct req *r, struct batch *b);            /* audit_streams.c */
+enum step stream_decide(struct req *r, struct batch *b);
 enum step scrub_status_decide(struct req *r, struct batch *b);       /* scrub_api.c */
 enum step scrub_decide(struct req *r, struct batch *b);
 enum step canaries_decide(struct req *r, struct batch *b);
