@@ -28,8 +28,9 @@ struct audit_predecessor {
 enum err audit_stream_open(struct db *db, const char *node, unsigned executor, struct audit_stream *s,
                            struct audit_predecessor *before) MUST_CHECK;
 /* After a reconnect: waits for the old transaction's end and reads the row.
- * *moved: 0 the batch in doubt was not committed, 1 it was, -1 another writer has the stream. */
-enum err audit_stream_look(struct db *db, const struct audit_stream *s, int *moved) MUST_CHECK;
+ * *moved: 0 the batch in doubt was not committed, 1 it was, -1 another writer has the stream.
+ * *ended: the sealer took the stream away, as nobody held it; it makes next_batch negative. */
+enum err audit_stream_look(struct db *db, const struct audit_stream *s, int *moved, bool *ended) MUST_CHECK;
 
 /* One segment: records as two bytes of length and a body, back to back. */
 struct audit_segment {
@@ -53,6 +54,10 @@ enum err audit_receive_advance(struct db *db) MUST_CHECK;
 enum err audit_send_segment(const struct audit_stream *s, struct audit_segment *g, struct mac *mac, struct db *db) MUST_CHECK;
 /* After the commit is known: moves the stream on. */
 void audit_stream_committed(struct audit_stream *s, const struct audit_segment *g);
+
+/* A stream of one record, without an executor and ended from the start: its row, and then its segment. In the caller's transaction. */
+enum err audit_stream_single(struct db *db, const char *node, int64_t *stream) MUST_CHECK;
+enum err audit_segment_single(struct db *db, struct mac *mac, int64_t stream, int64_t at_us, const struct buf *bodies) MUST_CHECK;
 
 /* What the MAC covers; also for verifiers. */
 enum err audit_segment_mac(struct mac *mac, int64_t stream, int64_t first_seq, uint32_t count, int64_t first_at_us,

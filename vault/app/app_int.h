@@ -34,6 +34,7 @@ struct app {
 	void *reload_ctx;
 	struct follow *follow;
 	struct handshakes *handshakes;
+	struct audit_seal *seal;
 	struct alarms *alarms;
 	struct watch *watch;
 	struct worker *workers[WORKERS_MAX]; /* by enum background */

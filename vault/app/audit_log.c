@@ -12,6 +12,7 @@
 #include "store/audit.h"
 #include "store/audit_query.h"
 #include "vault/app/audit_filter.h"
+#include "vault/app/audit_id.h"
 #include "vault/app/customer.h"
 #include "vault/app/follow.h"
 #include "vault/app/manage.h"
@@ -32,7 +33,7 @@ struct audit_plan {
 	struct audit_filter filter;
 	struct target customer;
 	bool by_customer, follow;
-	size_t n_terms; /* of the filter, without the customer's */
+	size_t n_terms; /* of the filter, without that of a customer's token */
 	const char *cursor;
 	int64_t limit;
 	/* of one decision */
@@ -82,10 +83,37 @@ static enum err read_follow(struct req *r, struct audit_plan *p)
 	return ERR_OK;
 }
 
+static bool read_sref(const char *text, uint8_t out[static SREF_LEN])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	if (strlen(text) != 2 * SREF_LEN || strspn(text, digits) != 2 * SREF_LEN)
+		return false;
+	for (size_t i = 0; i < SREF_LEN; i++)
+		out[i] = (uint8_t)((strchr(digits, text[2 * i]) - digits) << 4 | (strchr(digits, text[2 * i + 1]) - digits));
+	return true;
+}
+
+/* A customer is named by a token of the caller's, or by the sref of a record: who supervises access has no tokens. */
+static enum err read_customer(struct req *r, struct audit_plan *p)
+{
+	const char *customer = req_query(r, "customer");
+	uint8_t sref[SREF_LEN];
+
+	if (customer && read_sref(customer, sref)) {
+		const enum err e = audit_filter_member(&p->filter, &r->arena, "sref", customer, 's', sref, sizeof sref);
+
+		p->n_terms = p->filter.n;
+		return e;
+	}
+	p->by_customer = customer != NULL;
+	return customer ? target_parse(r, customer, &p->customer) : ERR_OK;
+}
+
 enum err audit_list_plan(struct req *r)
 {
 	struct audit_plan *p = arena_alloc(&r->arena, sizeof *p);
-	const char *customer = req_query(r, "customer"), *outcome = req_query(r, "outcome");
+	const char *outcome = req_query(r, "outcome");
 	int64_t since, until;
 	enum err e;
 
@@ -109,8 +137,7 @@ enum err audit_list_plan(struct req *r)
 		return e;
 	audit_filter_times(&p->filter, since, until);
 	p->n_terms = p->filter.n;
-	p->by_customer = customer != NULL;
-	return customer ? target_parse(r, customer, &p->customer) : ERR_OK;
+	return read_customer(r, p);
 }
 
 /* The customer's sref: the log knows it by no other name. */
@@ -322,8 +349,7 @@ enum step audit_list_decide(struct req *r, struct batch *b)
 
 /* ---- one record ---- */
 
-/* "stream-seq", both numbers from 1. */
-static bool read_id(const char *text, int64_t *stream, int64_t *seq)
+bool audit_id_read(const char *text, int64_t *stream, int64_t *seq)
 {
 	int64_t *const parts[] = {stream, seq};
 
@@ -350,7 +376,7 @@ enum step audit_get_decide(struct req *r, struct batch *b)
 
 	if (manage_right(r, RIGHT_READ_AUDIT))
 		return STEP_FAIL;
-	if (!read_id(r->params[0], &stream, &seq))
+	if (!audit_id_read(r->params[0], &stream, &seq))
 		return req_fail(r, ERR_NOT_FOUND, "id"), STEP_FAIL;
 	r->err = audit_query_one(b->db, stream, seq, &rows);
 	if (r->err)

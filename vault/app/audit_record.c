@@ -240,7 +240,7 @@ static const char *activity_of(const struct req *r)
 {
 	const char *method = r->route->method;
 
-	if (strstr(r->route->operation, "audit"))
+	if (strstr(r->route->operation, "audit") && !strstr(r->route->operation, "new_origin"))
 		return "audit_read";
 	if (!strncmp(r->route->operation, "consent.", 8) && !strcmp(method, "GET"))
 		return "consent_read";
