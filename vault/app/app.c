@@ -165,10 +165,9 @@ bool app_ready(struct app *app, struct buf *json)
 		snprintf(key, sizeof key, "database_executor_%zu", i);
 		json_key_string(&j, key, trouble);
 	}
-	if (audit_seal_trouble(app->seal, trouble)) {
-		ready = false;
+	/* Told, and no reason to serve nobody: records are committed as ever; what is missing is a signature over them. */
+	if (audit_seal_trouble(app->seal, trouble))
 		json_key_string(&j, "audit_log", trouble);
-	}
 	if (ready) {
 		struct snapshot *s = app_snapshot(app);
 
