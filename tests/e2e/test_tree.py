@@ -335,7 +335,7 @@ class Tampering(unittest.TestCase):
         self.vault.start()
         self.records(3)
         security = self.vault.client("security")
-        time.sleep(1)
+        vault.wait_until(lambda: security.get("/v1/audit/log/checkpoint").status == 200, 10, "it is signed")
         self.sql("CREATE TABLE public.old AS SELECT * FROM vault.audit_log")
         self.records(3)
         time.sleep(1)
