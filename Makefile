@@ -179,6 +179,12 @@ up: ## The same in the background; returns once ready.
 down: ## Stops what `make up` started; data stays.
 	@.dev/vault.sh down
 
+.PHONY: demo-rights
+demo-rights: ## Plays one of each rights request against sample data in a vault of its own; ends by itself.
+	@.dev/install.sh
+	+@$(MAKE) -s -j$(JOBS) all
+	@python3 .dev/demo_rights.py
+
 .PHONY: test test-crash check-asan check-tsan cov lint bench
 test: ## Every test; the last line says N passed, N failed.
 	@.dev/install.sh

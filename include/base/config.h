@@ -19,7 +19,7 @@
  *
  * Types: text-like ones are char *: url (may hold a password, so no message
  * shows it), address (IP), file, key (file, closed to others), secret (file of
- * the owner alone), folder, maybe (file, or "" for none), path (of a file that the vault makes), node, country, level.
+ * the owner alone), folder, maybe (file, or "" for none), path (of a file that the vault makes), origin (a key's name in a signed note), node, country, level.
  * Numbers (port, number) are int64_t and have a range. */
 #define CONFIG_LIST(X)                                                                                                 \
 	X(DATABASE_URL,         database_url,         url,     "",                          0, 0,           "libpq connection string of the service role.") \
@@ -34,6 +34,8 @@
 	X(KEYRING,              keyring,              secret,  "var/keys/keyring",          0, 0,           "Keyring file, mode 0600 or 0400.") \
 	X(ROOT_KEY,             root_key,             secret,  "var/keys/root",             0, 0,           "Root key file, 32 bytes, mode 0400 or 0600.") \
 	X(LEDGER,               ledger,               path,    "",                          0, 0,           "Ledger of erasures, on storage that all nodes share and no backup of the database holds; default: the keyring's path and .ledger.") \
+	X(AUDIT_ORIGIN,         audit_origin,         origin,  "vault.invalid/audit",       0, 0,           "Name of the audit log in its checkpoints, when the first one is opened: a URL without scheme, such as vault.example.com/audit.") \
+	X(AUDIT_CHECKPOINT,     audit_checkpoint,     path,    "",                          0, 0,           "File of the last checkpoint signed, on storage that all nodes share and no backup of the database holds; default: the keyring's path and .checkpoint.") \
 	X(NODE,                 node,                 node,    "",                          0, 0,           "Name of this node in audit records, [A-Za-z0-9._-]{1,64}; default: the host's name.") \
 	X(IO_THREADS,           io_threads,           number,  "2",                         1, 64,          "Threads that serve connections.") \
 	X(EXECUTORS,            executors,            number,  "1",                         1, 16,          "Database executors for single requests; bulk work has one more.") \
@@ -84,6 +86,7 @@ struct config {
 #define CONFIG_MEMBER_folder(member) char *member
 #define CONFIG_MEMBER_maybe(member) char *member
 #define CONFIG_MEMBER_path(member) char *member
+#define CONFIG_MEMBER_origin(member) char *member
 #define CONFIG_MEMBER_node(member) char *member
 #define CONFIG_MEMBER_country(member) char *member
 #define CONFIG_MEMBER_level(member) char *member
@@ -119,6 +122,8 @@ const char *config_text(const struct config *c, enum config_key key);
 /* The ledger's path: as configured, or beside the keyring, written into room. */
 #define CONFIG_PATH_MAX 4096
 const char *config_ledger(const struct config *c, char room[static CONFIG_PATH_MAX]);
+/* The path of the last checkpoint, likewise. */
+const char *config_checkpoint(const struct config *c, char room[static CONFIG_PATH_MAX]);
 /* "VAULT_..." of a key. */
 const char *config_name(enum config_key key);
 

@@ -65,6 +65,7 @@
 	X(ERR_UNKNOWN_OUTCOME,  503, "outcome_unknown",       "The database went away during the commit: repeat the request with the same Idempotency-Key.") \
 	X(ERR_STOPPING,         503, "stopping",              "This node is stopping; another one will answer.")             \
 	X(ERR_LEDGER,           503, "ledger_mismatch",       "Database and erasure ledger disagree, so nothing is served: run vaultctl restore.") \
+	X(ERR_NOT_SEALED,       503, "not_sealed",            "The audit log has no signed checkpoint over this yet; try again shortly.") \
 	X(ERR_UNWITNESSED,      503, "unwitnessed",           "The audit log has not been cosigned for too long, so nothing is disclosed.") \
 	/* Errors that no client sees: of files, keys and configuration. */                                                   \
 	X(ERR_UNDELIVERED,      500, "undelivered",           "A message was given up: its webhook did not take it.")        \

@@ -29,6 +29,11 @@
 	X(METRIC_AUDIT_RECORDS,       counter,   "vault_audit_records_total",             "Audit records committed.")              \
 	X(METRIC_AUDIT_SEGMENTS,      counter,   "vault_audit_segments_total",            "Audit segments committed.")             \
 	X(METRIC_AUDIT_LAST_US,       gauge,     "vault_audit_last_commit_timestamp_us",  "When the last audit segment of this node was committed.") \
+	X(METRIC_AUDIT_SEALED,        gauge,     "vault_audit_tree_size",                 "Entries of the audit log's tree (of the node that seals).") \
+	X(METRIC_AUDIT_SIGNED_US,     gauge,     "vault_audit_checkpoint_timestamp_us",   "When this node last signed a checkpoint.") \
+	X(METRIC_AUDIT_LAG_US,        gauge,     "vault_audit_lag_us",                    "Age of the oldest audit record when it was sealed and signed, or of the oldest that is not (of the node that seals).") \
+	X(METRIC_AUDIT_STOPPED,       gauge,     "vault_audit_streams_stopped",           "Audit streams with a gap or a change, which are not sealed further: an alarm.") \
+	X(METRIC_AUDIT_REFUSED,       gauge,     "vault_audit_log_refused",               "1: the database does not agree with what was signed, so nothing is signed: an alarm.") \
 	X(METRIC_TOKEN_FORGERIES,     counter,   "vault_token_forgeries_total",           "Tokens with a right checksum that no audience's key opens: an alarm.") \
 	X(METRIC_TOKEN_FOREIGN,       counter,   "vault_token_foreign_total",             "Tokens of another audience that were presented.") \
 	X(METRIC_SEAL_FAILURES,       counter,   "vault_seal_failures_total",             "Sealed units that did not open: an alarm.") \

@@ -51,6 +51,7 @@ class Values:
         self.random = random.Random(1)
         self.records = records
         self.actor_key = [key("a", a.encode()) for a in ACTORS]
+        self.failure_key = [key("f", a.encode()) for a in ACTORS]
         self.purpose_key = {p: key("p", p.encode()) for p in PURPOSES}
         self.activity_key = {a: key("o", a.encode()) for a in set(ACTIVITIES) | {"revoke"}}
         self.outcome_key = {o: key("u", o.encode()) for o in ("success", "failure")}
@@ -93,6 +94,8 @@ def rows(records):
             for k in (values.actor_key[actor], values.activity_key[activity], values.outcome_key[outcome], values.purpose_key[purpose],
                       key("s", bytes.fromhex(sref))):
                 keys[k] = True
+            if outcome == "failure":
+                keys[values.failure_key[actor]] = True
         pg_us = at_us - EPOCH_2000 * 1000000
         yield struct.pack(">h", 8) + b"".join((
             field(struct.pack(">q", which + 1)), field(struct.pack(">q", seqs[which])), field(struct.pack(">i", SEGMENT)),

@@ -248,6 +248,22 @@ class Filters(Base):
         finally:
             self.ok(admin.post("/v1/policies:activate", {"text": before}))
 
+    def test_who_has_no_tokens_finds_a_customers_records_by_the_sref_of_one(self):
+        core, security = self.client("crm-core", "onboarding"), self.client("security")
+        customer, record = self.create(core)
+        self.create(core)
+        self.ok(core.get("/v1/customers/" + customer))
+        sref = self.ok(security.get("/v1/audit/records/" + record))["sref"]
+        found = self.ok(security.get(query(customer=sref)))["data"]
+        self.assertEqual([(r["activity"], r["sref"]) for r in found], [("read", sref), ("create", sref)])
+        page = self.ok(security.get(query(customer=sref, limit=1)))
+        self.assertEqual([r["activity"] for r in self.ok(security.get(query(customer=sref, limit=1, cursor=page["next"])))["data"]], ["create"])
+        self.assertEqual(self.ok(security.get(query(customer="0" * 32)))["data"], [])
+        for bad in (sref.upper() if sref.upper() != sref else "A" * 32, sref + "0", sref[1:]):
+            self.refused(security.get(query(customer=bad)), 400, "bad_token")
+        done = VAULT.ctl("--json", "audit", "list", "--customer", sref, certificate="security", check=True)
+        self.assertEqual({r["sref"] for r in json.loads(done.stdout)["data"]}, {sref})
+
 
 class Handshakes(Base):
     def recorded(self):

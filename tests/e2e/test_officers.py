@@ -92,6 +92,19 @@ class Erasure(Officers):
         self.assertNotIn("personal", history["loyalty"][0])
         self.assertEqual(history["marketing"][0]["personal"], {"evidence": "scan-1"})
 
+    def test_what_is_held_can_be_corrected_but_not_deleted_by_anybody(self):
+        made = {kind: self.expect(self.core.post(f"{self.path}/records/{kind}", {"data": {"n": 1}}), 201)["record"] for kind in ("order", "complaint")}
+        hold = self.hold({"records": ["order"], "fields": ["email"]})
+        self.expect(self.core.delete(f"{self.path}/records/order/{made['order']}"), 423, "held")
+        self.expect(self.core.delete(f"{self.path}/records/complaint/{made['complaint']}"), 200)
+        any_version = {"If-Match": "*"}
+        self.expect(self.core.patch(self.path, {"fields": {"email": None}}, headers=any_version), 423, "held")
+        self.expect(self.core.patch(self.path, {"fields": {"email": "corrected.%s@example.com" % self.customer[-8:], "phone": None}}, headers=any_version), 200)
+        self.assertEqual(len(self.records("order")), 1)
+        self.expect(self.one.post(f"/v1/holds/{hold['id']}:release"), 200)
+        self.expect(self.core.patch(self.path, {"fields": {"email": None}}, headers=any_version), 200)
+        self.expect(self.core.delete(f"{self.path}/records/order/{made['order']}"), 200)
+
     def test_a_partial_erasure_takes_the_archives_that_hold_the_part(self):
         export = self.approved("export")
         self.wait(export, "completed")

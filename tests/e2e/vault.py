@@ -85,9 +85,11 @@ def run(*args, **kwargs):
     kwargs.setdefault("timeout", 120)
     kwargs.setdefault("env", clean_environment())
     kwargs.setdefault("cwd", ROOT)
+    if "input" not in kwargs:
+        kwargs.setdefault("stdin", subprocess.DEVNULL)
     # Files, not pipes: a server started by the program keeps its output open.
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        done = subprocess.run([str(a) for a in args], stdin=subprocess.DEVNULL, stdout=out, stderr=err, **kwargs)
+        done = subprocess.run([str(a) for a in args], stdout=out, stderr=err, text="input" in kwargs, **kwargs)
         out.seek(0)
         err.seek(0)
         done.stdout, done.stderr = out.read(), err.read()

@@ -11,6 +11,7 @@
 #include "vault/app/batch.h"
 #include "vault/app/follow.h"
 #include "vault/app/handshake.h"
+#include "vault/app/audit_seal.h"
 #include "vault/app/watch.h"
 
 #include <stdio.h>
@@ -100,6 +101,8 @@ enum err app_start(const struct config *config, struct app **out, struct buf *wh
 	if (!e)
 		e = handshakes_new(app, &app->handshakes);
 	if (!e)
+		e = audit_seal_new(app, &app->seal);
+	if (!e)
 		e = background_start(app);
 	if (e) {
 		app_stop(app);
@@ -129,6 +132,7 @@ void app_stop(struct app *app)
 	for (size_t i = 0; i < app->n_executors; i++)
 		executor_join(app->executors[i]);
 	handshakes_free(app->handshakes);
+	audit_seal_free(app->seal);
 	alarms_free(app->alarms);
 	watch_free(app->watch);
 	follow_free(app->follow);
@@ -160,6 +164,10 @@ bool app_ready(struct app *app, struct buf *json)
 		executor_trouble(app->executors[i], trouble, sizeof trouble);
 		snprintf(key, sizeof key, "database_executor_%zu", i);
 		json_key_string(&j, key, trouble);
+	}
+	if (audit_seal_trouble(app->seal, trouble)) {
+		ready = false;
+		json_key_string(&j, "audit_log", trouble);
 	}
 	if (ready) {
 		struct snapshot *s = app_snapshot(app);

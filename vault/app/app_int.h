@@ -43,6 +43,7 @@ struct app {
 	void *reload_ctx;
 	struct follow *follow;
 	struct handshakes *handshakes;
+	struct audit_seal *seal;
 	struct alarms *alarms;
 	struct watch *watch;
 	struct retention_pass retention;

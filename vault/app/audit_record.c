@@ -180,6 +180,8 @@ static void put_keys(const struct req *r, struct batch *b, const struct audit_en
 	audit_segment_key(g, audit_key('a', r->identity, strlen(r->identity)));
 	audit_segment_key(g, audit_key('o', e->activity, strlen(e->activity)));
 	audit_segment_key(g, audit_key('u', outcome, strlen(outcome)));
+	if (e->code) /* who tried what he may not: segments that hold the caller, and some failure, are many */
+		audit_segment_key(g, audit_key('f', r->identity, strlen(r->identity)));
 	if (r->purpose >= 0) {
 		const char *name = r->snapshot->purposes[r->purpose].name;
 
@@ -238,7 +240,7 @@ static const char *activity_of(const struct req *r)
 {
 	const char *method = r->route->method;
 
-	if (strstr(r->route->operation, "audit"))
+	if (strstr(r->route->operation, "audit") && !strstr(r->route->operation, "new_origin"))
 		return "audit_read";
 	if (!strncmp(r->route->operation, "consent.", 8) && !strcmp(method, "GET"))
 		return "consent_read";

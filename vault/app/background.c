@@ -1,6 +1,7 @@
 /* background.c: the table of workers and their tasks. */
 #include "vault/app/background.h"
 
+#include "store/audit_tree.h"
 #include "store/statements.h"
 #include "vault/app/consent_expiry.h"
 #include "vault/app/export.h"
@@ -8,6 +9,7 @@
 #include "vault/app/recipients.h"
 #include "vault/app/retention.h"
 #include "vault/app/rights_jobs.h"
+#include "vault/app/audit_seal.h"
 #include "vault/app/watch.h"
 
 static const struct db_statement no_statements[] = {{NULL, NULL}};
@@ -23,6 +25,11 @@ static enum err sweep(struct app *app, struct worker *w, struct db *db, bool *mo
 static const struct worker_task rights[] = {
     {"rights_requests", 1000000, rights_run_due},
     {"recipients", 1000000, recipients_rectified},
+    {NULL, 0, NULL},
+};
+
+static const struct worker_task sealer[] = {
+    {"seal", 400000, audit_seal_run},
     {NULL, 0, NULL},
 };
 
@@ -56,6 +63,7 @@ static const struct {
 } table[BACKGROUND_COUNT] = {
     [BACKGROUND_UPKEEP] = {"upkeep", 1, no_statements, upkeep},
     [BACKGROUND_RIGHTS] = {"rights", 2, no_statements, rights},
+    [BACKGROUND_SEALER] = {"sealer", 3, audit_tree_statements, sealer},
     [BACKGROUND_WATCH] = {"watch", 11, no_statements, watch},
     [BACKGROUND_OUTBOX] = {"outbox", 8, no_statements, outbox},
 };

@@ -33,6 +33,7 @@ static void req_restart(struct req *r)
 	r->audit_count = 0;
 	r->status = 0;
 	r->content_type = NULL;
+	r->cache_control = NULL;
 	r->about = NULL;
 	r->canaries = NULL;
 	if (!r->plan_err) /* else it says where the plan failed */

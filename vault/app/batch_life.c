@@ -61,12 +61,13 @@ enum err batch_adopt_snapshot(struct batch *b, struct db *db, struct buf *why)
 /* May be called for several connections in a row before one holds. */
 static enum err resume_stream(struct batch *b, struct db *db, bool *committed)
 {
+	bool ended = false;
 	int moved = -1;
 	enum err e = ERR_OK;
 
 	*committed = b->resolved;
 	if (b->stream.stream)
-		e = audit_stream_look(db, &b->stream, &moved);
+		e = audit_stream_look(db, &b->stream, &moved, &ended);
 	if (e)
 		return e;
 	if (b->in_doubt && moved == 1) {
@@ -79,7 +80,7 @@ static enum err resume_stream(struct batch *b, struct db *db, bool *committed)
 		e = store_barrier(db);
 		b->barrier_due = e != ERR_OK;
 	}
-	if (!e && moved) /* none yet, or another writer has it */
+	if (!e && (moved || ended)) /* none yet, or it is not ours any more */
 		e = audit_stream_open(db, b->app->node, b->executor, &b->stream, &b->predecessor);
 	return e;
 }

@@ -34,6 +34,20 @@ enum err holds_of(struct db *db, const struct snapshot *s, int64_t customer, int
 	return e;
 }
 
+enum err hold_allows(struct req *r, struct batch *b, int64_t customer, size_t subject)
+{
+	struct rights_scope held;
+	struct policy_verdict v;
+	bool any = false;
+	enum err e = holds_of(b->db, r->snapshot, customer, b->now_us, &held, &any);
+
+	if (e || !any || !scope_has(&held, subject))
+		return e;
+	return policy_has_right(r->snapshot->policy, &r->who, RIGHT_READ_CONSENTS, &v) || policy_has_right(r->snapshot->policy, &r->who, RIGHT_HANDLE_REQUESTS, &v)
+	           ? ERR_HELD
+	           : ERR_POLICY_DENIED;
+}
+
 struct hold_plan {
 	struct target target;
 	struct hold_entry entry;

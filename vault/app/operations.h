@@ -79,6 +79,10 @@ enum step policy_explain_decide(struct req *r, struct batch *b);     /* policies
 enum err audit_list_plan(struct req *r);                             /* audit_log.c */
 enum step audit_list_decide(struct req *r, struct batch *b);         /* audit_log.c */
 enum step audit_get_decide(struct req *r, struct batch *b);          /* audit_log.c */
+enum step audit_checkpoint_decide(struct req *r, struct batch *b);   /* audit_tree_get.c */
+enum step audit_tile_decide(struct req *r, struct batch *b);         /* audit_tree_get.c */
+enum step audit_proof_decide(struct req *r, struct batch *b);        /* audit_tree_get.c */
+enum step audit_origin_decide(struct req *r, struct batch *b);       /* audit_origin.c */
 enum err scope_plan(struct req *r);                                  /* audit_scope.c */
 enum step scope_decide(struct req *r, struct batch *b);
 enum step scrub_status_decide(struct req *r, struct batch *b);       /* scrub_api.c */

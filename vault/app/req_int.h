@@ -30,6 +30,7 @@ enum step {
 #define ROUTE_BULK 8u    /* goes to the bulk executor */
 #define ROUTE_IDEMPOTENT 16u /* a POST that changes something: takes Idempotency-Key */
 #define ROUTE_STREAM 32u
+#define ROUTE_REST 128u /* the last {name} takes all that is left of the path, slashes too */
 #define ROUTE_INTERNAL 64u /* the vault's own: no path, no role */
 
 struct route {
@@ -103,6 +104,7 @@ struct req {
 	int status;
 	const char *content_type;
 	const char *location;
+	const char *cache_control; /* NULL: no-store; of no error's reply */
 	char etag[40], audit_record[64];
 
 	void (*wake)(void *token);

@@ -356,7 +356,7 @@ bool req_ready(struct req *r)
 	}
 	if (!e) {
 		req_move(r, REQ_PLANNED);
-		r->job.solo = (r->route->flags & ROUTE_SOLO) != 0;
+		r->job.solo = r->job.solo || (r->route->flags & ROUTE_SOLO); /* a plan may ask for it, too */
 		if (!queue_reserve(queue_of(r)))
 			e = atomic_load(&r->app->draining) ? ERR_STOPPING : ERR_BUSY;
 	}
@@ -406,6 +406,8 @@ static void compose_headers(struct req *r)
 	add_header(&r->reply, "X-Request-Id", r->request_id);
 	if (r->etag[0] && !r->err)
 		add_header(&r->reply, "ETag", r->etag);
+	if (r->cache_control && !r->err)
+		add_header(&r->reply, "Cache-Control", r->cache_control);
 	if (r->location && !r->err)
 		add_header(&r->reply, "Location", r->location);
 	if (r->audit_count == 1)

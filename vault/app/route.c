@@ -90,6 +90,10 @@ const struct route routes[] = {
     {"PUT", "/v1/canaries/{sref}", "canary.put", ROUTE_SOLO, 0, {NULL}, STEP(canary_put)},
     {"DELETE", "/v1/canaries/{sref}", "canary.delete", ROUTE_SOLO, 0, {NULL}, STEP(canary_delete)},
     {"GET", "/v1/audit/records/{id}", "audit.read", ROUTE_SOLO, 0, {NULL}, STEP(audit_get)},
+    {"GET", "/v1/audit/records/{id}/proof", "audit.proof", ROUTE_SOLO | ROUTE_BULK, 0, {NULL}, STEP(audit_proof)},
+    {"GET", "/v1/audit/log/checkpoint", "audit.checkpoint", ROUTE_SOLO | ROUTE_BULK, 0, {"log"}, STEP(audit_checkpoint)},
+    {"GET", "/v1/audit/log/tile/{tile}", "audit.tile", ROUTE_SOLO | ROUTE_BULK | ROUTE_REST, 0, {"log"}, STEP(audit_tile)},
+    {"POST", "/v1/audit/log:new-origin", "audit.new_origin", ROUTE_BODY | ROUTE_SOLO, 4 * KIB, {NULL}, STEP(audit_origin)},
     {"GET", "/openapi.json", "openapi", 0, 0, {NULL}, STEP(openapi)},
 };
 
@@ -120,13 +124,17 @@ struct found {
 	size_t len[ROUTE_PARAMS_MAX], n;
 };
 
-static bool path_matches(const char *pattern, const char *path, struct found *f)
+static bool path_matches(const struct route *r, const char *path, struct found *f)
 {
+	const char *pattern = r->pattern;
+
 	f->n = 0;
 	while (*pattern == '/' && *path == '/') {
 		const char *value = NULL;
 		size_t len = 0;
-		const size_t pattern_len = strcspn(++pattern, "/"), path_len = strcspn(++path, "/");
+		const size_t pattern_len = strcspn(++pattern, "/");
+		const bool rest = (r->flags & ROUTE_REST) && !pattern[pattern_len];
+		const size_t path_len = rest ? strlen(++path) : strcspn(++path, "/");
 
 		if (path_len == 0 || !segment_matches(pattern, pattern_len, path, path_len, &value, &len))
 			return false;
@@ -148,7 +156,7 @@ const struct route *route_find(const char *method, const char *path, struct aren
 
 	*allowed = NULL;
 	for (size_t i = 0; i < route_count(); i++) {
-		if (!path_matches(routes[i].pattern, path, &f))
+		if (!path_matches(&routes[i], path, &f))
 			continue;
 		if (!strcmp(routes[i].method, method)) {
 			for (size_t k = 0; k < f.n; k++) {

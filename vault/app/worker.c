@@ -27,6 +27,7 @@ struct worker {
 	bool woken;
 	int64_t due_us[TASKS_MAX];
 	struct db *db;
+	uint64_t term;
 	bool told; /* that the database is away */
 };
 
@@ -84,6 +85,7 @@ static bool take_lead(struct worker *w)
 	}
 	if (db_bool(res, 0, 0)) {
 		atomic_store(&w->leads, true);
+		w->term++;
 		log_event(LOG_INFO, "worker_leads", "worker=%s", w->name);
 	}
 	db_result_free(res);
@@ -186,6 +188,11 @@ void worker_wake(struct worker *w)
 bool worker_leads(const struct worker *w)
 {
 	return w && atomic_load(&w->leads);
+}
+
+uint64_t worker_term(const struct worker *w)
+{
+	return w->term;
 }
 
 bool worker_stopping(const struct worker *w)

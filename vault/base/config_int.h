@@ -15,6 +15,7 @@ enum config_type {
 	CONFIG_TYPE_folder,
 	CONFIG_TYPE_maybe,
 	CONFIG_TYPE_path,
+	CONFIG_TYPE_origin,
 	CONFIG_TYPE_node,
 	CONFIG_TYPE_country,
 	CONFIG_TYPE_level,

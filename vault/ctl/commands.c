@@ -1,6 +1,8 @@
 /* commands.c: the table of commands, with their help. */
 #include "ctl/commands.h"
 
+#include "commands_rights.h"
+
 static const struct ctl_option customer_get_options[] = {
     {"fields", "A,B", NULL, "Fields whose values are wanted; without it, tokens only."},
     {"form", "FORM", NULL, "Most that is wanted: token, masked, plain or best."},
@@ -40,7 +42,7 @@ static const struct ctl_option policy_explain_options[] = {
 	    {"action", "ACTION", NULL, "What was done."},                                                              \
 	    {"outcome", "OUTCOME", NULL, "How it ended."},                                                             \
 	    {"purpose", "NAME", NULL, "For which purpose."},                                                           \
-	    {"customer", "CUSTOMER", NULL, "To whom, by a token of your own."}
+	    {"customer", "CUSTOMER", NULL, "Of whom: a token of your own, or the sref of a record."}
 
 static const struct ctl_option audit_list_options[] = {
     AUDIT_FILTERS,
@@ -206,6 +208,7 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl --as service-desk --purpose support consent withdraw cus1... marketing\n",
      command_consent_withdraw},
+    CONSENT_IMPORT_COMMAND,
     {"consent", "receipt", "CUSTOMER PURPOSE", 2, 2, NULL, "Prints a signed receipt of the last decision.",
      "In the terms of ISO/IEC TS 27560 and W3C DPV. consent verify checks it offline.\n\n"
      "Example:\n"
@@ -268,6 +271,12 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl --as security audit tail --actor spiffe://crm.example/svc/campaigns\n",
      command_audit_tail},
+    {"audit", "new-origin", "ORIGIN", 1, 1, NULL, "Opens a new audit log after a break, under a name of its own.",
+     "For a database that was restored from before the last checkpoint: nothing is signed on under the old name. The new log's\n"
+     "first entry names the old one with its last signed size and root. There is no way back. Needs manage keys.\n\n"
+     "Example:\n"
+     "  vaultctl --as admin audit new-origin vault.example.com/audit-2\n",
+     command_audit_new_origin},
     {"audit", "verify", "DIRECTORY|URL", 1, 1, audit_verify_options, "Proves the whole log, without trust in the vault.",
      "Checks the signature of the checkpoint, every record against the signed tree, every stream for\n"
      "gaps, times and where it began, and that the log begins with what was proved the last time.\n"
@@ -346,6 +355,7 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl key status --config /etc/vault/vaultd.env\n",
      command_key_status},
+    RIGHTS_COMMANDS,
     {"export", "get", "REQUEST FILE", 2, 2, NULL, "Fetches the archive of a completed export.",
      "REQUEST is the id of the rights request, req1... FILE must not exist; it is made for its\n"
      "owner alone: it holds everything about a person. Each part that is fetched is recorded.\n\n"
