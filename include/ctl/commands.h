@@ -22,6 +22,7 @@ int command_audit_list(const struct arguments *a);
 int command_audit_tail(const struct arguments *a);
 int command_audit_new_origin(const struct arguments *a);
 int command_audit_fetch(const struct arguments *a);
+int command_audit_log_key(const struct arguments *a);
 int command_audit_proof(const struct arguments *a);
 int command_audit_verify(const struct arguments *a);
 int command_audit_verify_record(const struct arguments *a);

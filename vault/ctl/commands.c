@@ -66,7 +66,16 @@ static const struct ctl_option audit_verify_options[] = {
     {0},
 };
 
-static const struct ctl_option audit_verify_record_options[] = {LOG_KEYS, {0}};
+static const struct ctl_option audit_verify_record_options[] = {
+    LOG_KEYS,
+    {"id", "RECORD", NULL, "The id that the record in FILE must have."},
+    {0},
+};
+
+static const struct ctl_option audit_log_key_options[] = {
+    {"number", "N", NULL, "Of an older log of this vault, from 1, instead of the one in use."},
+    {0},
+};
 
 static const struct ctl_option audit_fetch_options[] = {
     {"number", "N", NULL, "An older log of this vault, from 1, instead of the one in use."},
@@ -139,6 +148,11 @@ static const struct ctl_option signed_verify_options[] = {
 
 static const struct ctl_option erasure_replay_options[] = {
     {"config", "FILE", NULL, "KEY=VALUE file of vaultd, for VAULT_MIGRATE_URL, VAULT_KEYRING, VAULT_ROOT_KEY and VAULT_LEDGER."},
+    {0},
+};
+
+static const struct ctl_option export_get_options[] = {
+    {"recipient", "FILE", NULL, "Certificate (PEM) to which the archive is encrypted."},
     {0},
 };
 
@@ -294,17 +308,25 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl --as security audit fetch https://127.0.0.1:8443/v1/audit/log audit-copy\n",
      command_audit_fetch},
-    {"audit", "proof", "RECORD", 1, 1, audit_proof_options, "Prints a proof that a record is in the log.",
-     "RECORD is an id as in the header Audit-Record of a reply: 12-345. The proof (C2SP tlog-proof)\n"
-     "holds all that audit verify-record needs besides the record and the log's key.\n\n"
+    {"audit", "log-key", "", 0, 0, audit_log_key_options, "Prints the verifier key of the audit log.",
+     "What the vault says its key is: NAME+HEX+BASE64. All proofs hang on it, so compare it with what\n"
+     "the operator has published before you rely on it, and keep it; a vault that lies can't change it.\n\n"
      "Example:\n"
+     "  vaultctl --as security audit log-key > vault.vkey\n",
+     command_audit_log_key},
+    {"audit", "proof", "RECORD", 1, 1, audit_proof_options, "Prints a proof that a record is in the log.",
+     "RECORD is an id as in the header Audit-Record of a reply: 12-345. Whoever made a request may have\n"
+     "the proof of its record; the record itself, for --record, needs the right to read the log. The\n"
+     "proof (C2SP tlog-proof) holds all that audit verify-record needs besides the log's key.\n\n"
+     "Examples:\n"
+     "  vaultctl --as service-desk audit proof 12-345 > 12-345.tlog-proof\n"
      "  vaultctl --as security audit proof 12-345 --record record.json > 12-345.tlog-proof\n",
      command_audit_proof},
-    {"audit", "verify-record", "PROOF FILE [RECORD]", 2, 3, audit_verify_record_options, "Checks a proof without the vault.",
-     "PROOF and FILE are what audit proof printed and stored; RECORD is the id that the record must\n"
-     "have. Exit code 5 where it is not in the log.\n\n"
+    {"audit", "verify-record", "PROOF [FILE]", 1, 2, audit_verify_record_options, "Checks a proof without the vault.",
+     "PROOF and FILE are what audit proof printed and stored. Without FILE it is checked that the log\n"
+     "holds the record that the vault meant, not what that says. Exit code 5 where it does not.\n\n"
      "Example:\n"
-     "  vaultctl audit verify-record 12-345.tlog-proof record.json 12-345 --log vault.vkey\n",
+     "  vaultctl audit verify-record 12-345.tlog-proof record.json --id 12-345 --log vault.vkey\n",
      command_audit_verify_record},
     {"audit", "witness-key", "FILE", 1, 1, audit_witness_key_options, "Makes a witness's key; prints its verifier key.",
      "With --name it makes a new key, which FILE must not have yet; without, it prints that of FILE.\n\n"
@@ -356,11 +378,16 @@ const struct ctl_command ctl_commands[] = {
      "  vaultctl key status --config /etc/vault/vaultd.env\n",
      command_key_status},
     RIGHTS_COMMANDS,
-    {"export", "get", "REQUEST FILE", 2, 2, NULL, "Fetches the archive of a completed export.",
+    {"export", "get", "REQUEST FILE", 2, 2, export_get_options, "Fetches the archive of a completed export.",
      "REQUEST is the id of the rights request, req1... FILE must not exist; it is made for its\n"
-     "owner alone: it holds everything about a person. Each part that is fetched is recorded.\n\n"
-     "Example:\n"
-     "  vaultctl --as service-desk export get req1... archive.zip\n",
+     "owner alone: it holds everything about a person. Each part that is fetched is recorded. What\n"
+     "broke off goes on where it was when the command is given again.\n\n"
+     "With --recipient the file is CMS EnvelopedData, for the key of that certificate alone. Where the\n"
+     "request names a recipient the vault has encrypted the archive itself, and the certificate must\n"
+     "be that one; else it is encrypted here, as it comes, and can't be resumed.\n\n"
+     "Examples:\n"
+     "  vaultctl --as service-desk export get req1... archive.zip\n"
+     "  vaultctl --as service-desk export get req1... archive.cms --recipient customer.pem\n",
      command_export_get},
     {"export", "verify", "FILE", 1, 1, signed_verify_options, "Checks the manifest of an archive without the vault.",
      "FILE is the archive's manifest.json, which names the SHA-256 of every other file. Exit code 5\n"
