@@ -199,6 +199,13 @@ class Export(test_rights.Rights):
             self.assertEqual(json.loads(zipfile.ZipFile(out).read("data.json"))["fields"]["email"], self.fields["email"])
             self.move(self.desk, self.open("export"), "cancel")
 
+    def test_a_request_is_opened_for_a_certificate_on_the_command_line(self):
+        pem, key = self.certificate("by_ctl", "rsa:2048")
+        opened = test_api.V.ctl("request", "open", self.seen_by_desk, "export", "--recipient", pem, "--purpose", "support", "--json", certificate="service-desk")
+        self.assertEqual(opened.returncode, 0, opened.stderr)
+        self.assertEqual(json.loads(opened.stdout)["recipient"], hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem.read_text())).hexdigest())
+        self.assertEqual(test_api.V.ctl("request", "open", self.seen_by_desk, "export", "--recipient", key, "--purpose", "support", certificate="service-desk").returncode, 1)
+
     def test_an_approval_is_of_the_certificate_too(self):
         one = self.open("export", recipient=self.certificate("one", "rsa:2048")[0].read_text())
         self.move(self.desk, one, "cancel")

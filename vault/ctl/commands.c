@@ -151,6 +151,12 @@ static const struct ctl_option erasure_replay_options[] = {
     {0},
 };
 
+static const struct ctl_option webhook_put_options[] = {
+    {"kinds", "A,B", NULL, "What it takes: erasure, rectification, alarm."},
+    {"recipient", "SPIFFE", NULL, "Whose messages it takes: needed for erasure and rectification."},
+    {0},
+};
+
 static const struct ctl_option export_get_options[] = {
     {"recipient", "FILE", NULL, "Certificate (PEM) to which the archive is encrypted."},
     {0},
@@ -353,6 +359,26 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl --as security audit scope --actor spiffe://crm.example/svc/service-desk --from 2d --to 1h --srefs customers\n",
      command_audit_scope},
+    {"webhook", "list", "", 0, 0, NULL, "Lists webhooks, and how many messages wait for each or were given up.",
+     "Example:\n"
+     "  vaultctl --as security webhook list\n",
+     command_webhook_list},
+    {"webhook", "put", "NAME URL", 2, 2, webhook_put_options, "Says where messages go.",
+     "URL is https://... without a password. Messages are signed, and sent until they are taken or\n"
+     "given up. Each version is kept and recorded.\n\n"
+     "Examples:\n"
+     "  vaultctl --as security webhook put soc https://soc.crm.example/vault --kinds alarm\n"
+     "  vaultctl --as security webhook put campaigns https://campaigns.crm.example/vault \\\n"
+     "    --kinds erasure,rectification --recipient spiffe://crm.example/svc/campaigns\n",
+     command_webhook_put},
+    {"webhook", "delete", "NAME", 1, 1, NULL, "Removes a webhook; messages that wait for it are given up.",
+     "Example:\n"
+     "  vaultctl --as security webhook delete soc\n",
+     command_webhook_delete},
+    {"webhook", "retry", "NAME", 1, 1, NULL, "Sends the messages that were given up once more.",
+     "Example:\n"
+     "  vaultctl --as security webhook retry soc\n",
+     command_webhook_retry},
     {"canary", "list", "", 0, 0, NULL, "Lists canary customers.",
      "Example:\n"
      "  vaultctl --as security canary list\n",
