@@ -40,6 +40,16 @@ class Tampering(unittest.TestCase):
     def test_an_untouched_log_holds(self):
         self.caught(None)
 
+    def test_full_tiles_stand_in_for_partial_ones_that_are_gone(self):
+        self.case.rewrite(some_log(768))
+        (self.case.copy / "checkpoint").write_bytes(self.log.checkpoint())
+        self.assertFalse(self.file(0, 2, N - 512).exists())
+        self.caught("tile_missing", 0)  # of level 1, which is partial in both
+        self.file(1, 0, 3).rename(self.file(1, 0, 2))
+        self.caught("tile_hash", 0)  # which has not the length of its width
+        self.file(1, 0, 2).write_bytes(self.file(1, 0, 2).read_bytes()[:64])
+        self.caught(None)
+
     # ---- without the log's key ----
 
     def test_a_changed_body_is_caught(self):

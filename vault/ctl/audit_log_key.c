@@ -6,25 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static int digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool read_key(const char *hex, size_t len, uint8_t out[static SIGN_PUBLIC_LEN])
-{
-	if (!hex || len != (size_t)2 * SIGN_PUBLIC_LEN)
-		return false;
-	for (size_t i = 0; i < SIGN_PUBLIC_LEN; i++) {
-		const int high = digit(hex[2 * i]), low = digit(hex[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		out[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
-
 static int ask_key(const struct arguments *a, uint8_t out[static SIGN_PUBLIC_LEN])
 {
 	const struct client_request r = {.method = "GET", .path = "/v1/signing-key"};
@@ -37,7 +18,7 @@ static int ask_key(const struct arguments *a, uint8_t out[static SIGN_PUBLIC_LEN
 	if (code != CTL_OK)
 		return code;
 	hex = doc_parse(body.data, body.len, &doc) ? NULL : node_string(node_get(doc_root(doc), "key"), &len);
-	if (!read_key(hex, len, out))
+	if (!input_hex(hex, len, out, SIGN_PUBLIC_LEN))
 		code = complain(CTL_SERVER, "the reply is not the key of a vault");
 	doc_free(doc);
 	buf_fini(&body);

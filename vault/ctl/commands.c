@@ -101,6 +101,26 @@ static const struct ctl_option audit_witness_key_options[] = {
     {0},
 };
 
+static const struct ctl_option audit_export_options[] = {
+    AUDIT_FILTERS,
+    {"format", "FORMAT", NULL, "native (default), ocsf or ecs."},
+    {0},
+};
+
+static const struct ctl_option audit_summary_options[] = {
+    {"since", "TIME", NULL, "From this time on; default 1d."},
+    {"until", "TIME", NULL, "Before this time."},
+    {0},
+};
+
+static const struct ctl_option audit_ship_options[] = {
+    {"cursor", "FILE", NULL, "Where it notes what was delivered."},
+    {"output", "FILE", NULL, "Appended to; default, and for -: standard output."},
+    {"format", "FORMAT", NULL, "native (default), ocsf or ecs."},
+    {"once", NULL, NULL, "End where the log ends now."},
+    {0},
+};
+
 static const struct ctl_option audit_scope_options[] = {
     {"actor", "ID", NULL, "SPIFFE ID of the identity."},
     {"from", "TIME", NULL, "From this time on: RFC 3339, or 90s, 30m, 2h, 7d, 4w ago."},
@@ -213,7 +233,7 @@ const struct ctl_command ctl_commands[] = {
      "  vaultctl --as service-desk --purpose support customer search < terms\n"
      "  vaultctl --as service-desk --purpose support customer search external_ref=crm-42\n",
      command_customer_search},
-    {"consent", "list", "CUSTOMER [PURPOSE]", 1, 2, NULL, "Shows what a customer has decided.",
+    {"consent", "list", "CUSTOMER [PURPOSE]", 1, 2, consent_list_options, "Shows what a customer has decided.",
      "Without PURPOSE: what counts now for each purpose. With it: the history, newest first.\n\n"
      "Example:\n"
      "  vaultctl --as crm-core --purpose onboarding consent list cus1... marketing\n",
@@ -353,6 +373,31 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl --as security audit scrub\n",
      command_audit_scrub},
+    {"audit", "show", "ID", 1, 1, NULL, "Shows one audit record.",
+     "ID is as in the header Audit-Record, or in audit list.\n\n"
+     "Example:\n"
+     "  vaultctl --as security audit show 12-3051\n",
+     command_audit_show},
+    {"audit", "summary", "", 0, 0, audit_summary_options, "Sums a time up: who did most, refusals, odd hours, new purposes.",
+     "Odd is an hour of the day (UTC) that has less than a hundredth of what an identity did in\n"
+     "this time, where that is 200 records or more. New is a purpose that the log has not seen\n"
+     "from the identity before.\n\n"
+     "Example:\n"
+     "  vaultctl --as security audit summary --since 7d\n",
+     command_audit_summary},
+    {"audit", "export", "", 0, 0, audit_export_options, "Prints all audit records that match, one JSON object a line.",
+     "Newest first, page after page to the end. The formats are the vault's own (native), OCSF 1.3\n"
+     "class 6003 (ocsf) and Elastic Common Schema 8.11 (ecs).\n\n"
+     "Example:\n"
+     "  vaultctl --as security audit export --since 1d --format ocsf > records.ndjson\n",
+     command_audit_export},
+    {"audit", "ship", "", 0, 0, audit_ship_options, "Copies the log to a file or standard output without end, for a SIEM.",
+     "Each record is delivered at least once, those of a stream in order; a restart goes on from\n"
+     "the cursor, which is written after what it stands for is on disk. Without a cursor file it\n"
+     "begins with the first record of the log. Exit code 5 where a record is missing.\n\n"
+     "Example:\n"
+     "  vaultctl --as security audit ship --cursor /var/lib/vault-ship/cursor --output /var/log/vault/audit.ndjson --format ecs\n",
+     command_audit_ship},
     {"audit", "scope", "", 0, 0, audit_scope_options, "Says what an identity has received: for a breach report.",
      "Counts the different customers whose fields the identity has got, by field and form, and\n"
      "how often. With --srefs, each customer's sref is written to FILE, one a line, sorted.\n\n"
@@ -433,6 +478,16 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl erasure replay --config /etc/vault/vaultd.env\n",
      command_erasure_replay},
+    {"retention", "preview", "", 0, 0, NULL, "Counts what would be erased now because its retention has ended.",
+     "A line a field, record kind and purpose with retention_days. with_hold: how many of them belong to customers with a\n"
+     "hold in force, which may keep them; restrictions keep more. Values of a field count once a walk has seen them.\n\n"
+     "Example:\n"
+     "  vaultctl --as compliance-1 retention preview\n",
+     command_retention_preview},
+    {"retention", "status", "", 0, 0, NULL, "Counts what has been erased because its retention had ended.",
+     "Example:\n"
+     "  vaultctl --as compliance-1 retention status\n",
+     command_retention_status},
     {NULL, "backup", "DIRECTORY", 1, 1, backup_options, "Backs up the database: the data, and apart from it the customers' keys.",
      "Runs pg_dump as the role of VAULT_MIGRATE_URL, while the vault serves. DIRECTORY is new or holds backups of the\n"
      "same vault: each run adds the data and replaces the one copy of the customers' keys, so that whoever is erased\n"
