@@ -51,8 +51,8 @@ static enum err read_texts(struct req *r, const struct node *n, struct buf *out)
 	json_init(&j, out);
 	json_object(&j);
 	for (size_t i = 0; i < count; i++) {
-		size_t len;
-		const char *text = node_string(texts[i].value, &len);
+		size_t len = 0;
+		const char *text = node_string(texts[i].value, &len); /* apart: arguments have no order */
 
 		json_key(&j, texts[i].language);
 		json_string_len(&j, text, len);

@@ -85,20 +85,30 @@ enum err rights_scope_hash(const struct rights_row *row, uint8_t out[static 32])
 	return sha256_parts(parts, 4, out);
 }
 
+/* Is this still somebody who may handle requests? One who has left, or is frozen, stands behind nothing. */
+static bool is_officer(const struct snapshot *s, const char *identity)
+{
+	struct policy_identity who;
+	struct policy_verdict v;
+
+	policy_identify(s->policy, identity, &who);
+	return !snapshot_frozen(s, identity) && policy_has_right(s->policy, &who, RIGHT_HANDLE_REQUESTS, &v);
+}
+
 enum err rights_officers(struct batch *b, const struct rights_row *row, int64_t *n)
 {
 	struct db_result *rows = NULL;
 	uint8_t hash[32];
 	enum err e = rights_scope_hash(row, hash);
 
-	*n = row->officer ? 1 : 0;
+	*n = row->officer && is_officer(b->snapshot, row->requester) ? 1 : 0;
 	if (!e)
 		e = rights_approvals(b->db, row->request, b->now_us - APPROVAL_LASTS_US, &rows);
 	for (size_t i = 0; !e && i < db_rows(rows); i++) {
 		size_t len;
 		const uint8_t *bound = db_bytes(rows, i, 1, &len);
 
-		*n += len == 32 && !memcmp(bound, hash, 32) && strcmp(db_text(rows, i, 0), row->requester) != 0;
+		*n += len == 32 && !memcmp(bound, hash, 32) && strcmp(db_text(rows, i, 0), row->requester) != 0 && is_officer(b->snapshot, db_text(rows, i, 0));
 	}
 	db_result_free(rows);
 	return e;

@@ -233,7 +233,7 @@ const struct ctl_command ctl_commands[] = {
      "  vaultctl --as service-desk --purpose support customer search < terms\n"
      "  vaultctl --as service-desk --purpose support customer search external_ref=crm-42\n",
      command_customer_search},
-    {"consent", "list", "CUSTOMER [PURPOSE]", 1, 2, NULL, "Shows what a customer has decided.",
+    {"consent", "list", "CUSTOMER [PURPOSE]", 1, 2, consent_list_options, "Shows what a customer has decided.",
      "Without PURPOSE: what counts now for each purpose. With it: the history, newest first.\n\n"
      "Example:\n"
      "  vaultctl --as crm-core --purpose onboarding consent list cus1... marketing\n",
@@ -478,6 +478,16 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl erasure replay --config /etc/vault/vaultd.env\n",
      command_erasure_replay},
+    {"retention", "preview", "", 0, 0, NULL, "Counts what would be erased now because its retention has ended.",
+     "A line a field, record kind and purpose with retention_days. with_hold: how many of them belong to customers with a\n"
+     "hold in force, which may keep them; restrictions keep more. Values of a field count once a walk has seen them.\n\n"
+     "Example:\n"
+     "  vaultctl --as compliance-1 retention preview\n",
+     command_retention_preview},
+    {"retention", "status", "", 0, 0, NULL, "Counts what has been erased because its retention had ended.",
+     "Example:\n"
+     "  vaultctl --as compliance-1 retention status\n",
+     command_retention_status},
     {NULL, "backup", "DIRECTORY", 1, 1, backup_options, "Backs up the database: the data, and apart from it the customers' keys.",
      "Runs pg_dump as the role of VAULT_MIGRATE_URL, while the vault serves. DIRECTORY is new or holds backups of the\n"
      "same vault: each run adds the data and replaces the one copy of the customers' keys, so that whoever is erased\n"

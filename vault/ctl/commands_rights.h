@@ -12,6 +12,12 @@
 
 #define WAIT_OPTIONS {"seconds", "N", NULL, "Wait no longer than this, 1 to 86400; default 3600."}
 
+static const struct ctl_option consent_list_options[] = {
+    {"limit", "N", NULL, "Decisions a page, of one purpose."},
+    {"cursor", "CURSOR", NULL, "Goes on where the last page ended."},
+    {0},
+};
+
 static const struct ctl_option consent_import_options[] = {
     {"csv", NULL, NULL, "FILE is CSV with a heading; without it, a JSON object a line."},
     {"from", "LINE", NULL, "Begin at this line of FILE, after an interruption."},
