@@ -52,6 +52,9 @@
 	X(OFFICERS_ERASE,       officers_erase,       number,  "2",                         1, 16,          "The same for an erasure.") \
 	X(OFFICERS_OTHER,       officers_other,       number,  "1",                         1, 16,          "The same for rectification, restriction and objection.") \
 	X(HOLIDAYS,             holidays,             maybe,   "",                          0, 0,           "File of days that are no working days beside Saturdays and Sundays, YYYY-MM-DD a line; for terms in working days.") \
+	X(KEY_EPOCH_S,          key_epoch_s,          number,  "1814400",                   1, 315360000,   "A key epoch is due for rotation after this time, in seconds (21 days).") \
+	X(KEY_OVERLAP_S,        key_overlap_s,        number,  "604800",                    1, 315360000,   "A retired key epoch can't be destroyed before this time has passed, in seconds (7 days).") \
+	X(KEY_REWRAP_RATE,      key_rewrap_rate,      number,  "500",                       1, 100000,      "Customers' keys that are wrapped anew a second, after a rotation.") \
 	X(LOG_LEVEL,            log_level,            level,   "info",                      0, 0,           "debug, info, warn or error.")
 
 enum config_key {

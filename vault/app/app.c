@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 #include "crypto/secret.h"
 #include "vault/app/background.h"
+#include "vault/app/key_worker.h"
 #include "vault/app/batch.h"
 #include "vault/app/follow.h"
 #include "vault/app/handshake.h"
@@ -74,6 +75,7 @@ enum err app_start(const struct config *config, struct app **out, struct buf *wh
 	app->config = config;
 	pthread_mutex_init(&app->snapshot_lock, NULL);
 	name_node(app);
+	snprintf(app->key_node, sizeof app->key_node, "%s:%lld", app->node, (long long)config->listen_port);
 	e = keyring_open(config->keyring, config->root_key, &app->keyring, why);
 	if (!e)
 		e = secret_random(app->request_seed, sizeof app->request_seed);
@@ -91,6 +93,7 @@ enum err app_start(const struct config *config, struct app **out, struct buf *wh
 		e = handshakes_new(app, &app->handshakes);
 	if (!e)
 		e = background_start(app);
+	app->workers_ran = !e;
 	if (e) {
 		app_stop(app);
 		return e;
@@ -111,6 +114,8 @@ void app_stop(struct app *app)
 		return;
 	handshakes_stop(app->handshakes);
 	background_stop(app);
+	if (app->workers_ran)
+		key_leave(app);
 	if (app->single)
 		queue_close(app->single);
 	if (app->bulk)
@@ -147,18 +152,52 @@ bool app_ready(struct app *app, struct buf *json)
 		snprintf(key, sizeof key, "database_executor_%zu", i);
 		json_key_string(&j, key, trouble);
 	}
+	if (atomic_load(&app->lacks_epoch)) {
+		ready = false;
+		snprintf(trouble, sizeof trouble, "lacks key epoch %u, which is active", atomic_load(&app->lacks_epoch));
+		json_key_string(&j, "keyring", trouble);
+	}
 	if (ready) {
 		struct snapshot *s = app_snapshot(app);
 
-		if (!s || !keyring_kek(app->keyring, keyring_active(app->keyring))) {
+		if (!s) {
 			ready = false;
-			json_key_string(&j, s ? "keyring" : "policy", s ? "no active key epoch" : "no policy is loaded");
+			json_key_string(&j, "policy", "no policy is loaded");
 		}
 		snapshot_drop(s);
 	}
 	json_key_bool(&j, "ready", ready);
 	json_object_end(&j);
 	return ready;
+}
+
+struct keyring *app_keyring(struct app *app)
+{
+	struct keyring *k;
+
+	pthread_mutex_lock(&app->snapshot_lock);
+	k = keyring_take(app->keyring);
+	pthread_mutex_unlock(&app->snapshot_lock);
+	return k;
+}
+
+enum err app_reload_keyring(struct app *app, struct buf *why)
+{
+	struct keyring *fresh = NULL, *old;
+	enum err e = keyring_open(app->config->keyring, app->config->root_key, &fresh, why);
+
+	if (e)
+		return e;
+	pthread_mutex_lock(&app->snapshot_lock);
+	old = app->keyring;
+	e = keyring_succeeds(fresh, old, why);
+	if (!e)
+		app->keyring = fresh;
+	pthread_mutex_unlock(&app->snapshot_lock);
+	keyring_free(e ? fresh : old); /* batches under way hold the old one until they end */
+	if (!e)
+		worker_wake(app->workers[BACKGROUND_NODE]);
+	return e;
 }
 
 void app_set_reload(struct app *app, enum err (*reload)(void *ctx, struct buf *why), void *ctx)

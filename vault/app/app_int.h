@@ -14,8 +14,11 @@
 
 struct app {
 	const struct config *config;
-	struct keyring *keyring;
+	struct keyring *keyring; /* under snapshot_lock; replaced by a reload */
 	char node[65];
+	char key_node[80];               /* its name in key_node */
+	bool workers_ran;
+	_Atomic uint32_t lacks_epoch;    /* active, and not in the keyring; 0: none */
 	pthread_mutex_t snapshot_lock;
 	struct snapshot *snapshot; /* NULL until the first executor has connected */
 	struct queue *single, *bulk;
@@ -33,6 +36,8 @@ struct app {
 
 /* The newest snapshot, taken; NULL: none yet. */
 struct snapshot *app_snapshot(struct app *app);
+/* The keyring in force, taken (keyring_free). Any thread. */
+struct keyring *app_keyring(struct app *app);
 /* Publishes s (takes a reference) if it is newer than the one in force. */
 void app_publish(struct app *app, struct snapshot *s);
 

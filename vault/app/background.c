@@ -4,6 +4,7 @@
 #include "store/statements.h"
 #include "vault/app/consent_expiry.h"
 #include "vault/app/export.h"
+#include "vault/app/key_worker.h"
 #include "vault/app/rights_jobs.h"
 
 static const struct db_statement no_statements[] = {{NULL, NULL}};
@@ -18,6 +19,16 @@ static enum err sweep(struct app *app, struct worker *w, struct db *db, bool *mo
 
 static const struct worker_task rights[] = {
     {"rights_requests", 1000000, rights_run_due},
+    {NULL, 0, NULL},
+};
+
+static const struct worker_task node[] = {
+    {"key_report", 2000000, key_report},
+    {NULL, 0, NULL},
+};
+
+static const struct worker_task keys[] = {
+    {"key_rewrap", 1000000, key_rewrap},
     {NULL, 0, NULL},
 };
 
@@ -41,6 +52,8 @@ static const struct {
 } table[BACKGROUND_COUNT] = {
     [BACKGROUND_UPKEEP] = {"upkeep", 1, no_statements, upkeep},
     [BACKGROUND_RIGHTS] = {"rights", 2, no_statements, rights},
+    [BACKGROUND_NODE] = {"node", 0, no_statements, node},
+    [BACKGROUND_KEYS] = {"keys", 6, no_statements, keys},
 };
 
 enum err background_start(struct app *app)

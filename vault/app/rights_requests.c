@@ -127,7 +127,7 @@ static enum err erased_or_unknown(struct batch *b, int64_t customer)
 {
 	struct db_result *rows = NULL;
 	uint8_t mac[LEDGER_MAC_LEN];
-	enum err e = ledger_customer(keyring_key(b->app->keyring, KEYRING_LEDGER), customer, mac);
+	enum err e = ledger_customer(keyring_key(b->keyring, KEYRING_LEDGER), customer, mac);
 
 	if (!e)
 		e = erasure_of(b->db, mac, &rows);
@@ -178,7 +178,7 @@ static enum err read_cursor(struct req *r, struct batch *b, int64_t *before)
 	*before = INT64_MAX;
 	if (!text)
 		return ERR_OK;
-	if (cursor_read(keyring_key(b->app->keyring, KEYRING_CURSOR), CURSOR_CONTEXT, sizeof CURSOR_CONTEXT, text, strlen(text), bytes, &len) || len != 8)
+	if (cursor_read(keyring_key(b->keyring, KEYRING_CURSOR), CURSOR_CONTEXT, sizeof CURSOR_CONTEXT, text, strlen(text), bytes, &len) || len != 8)
 		return req_fail(r, ERR_BAD_CURSOR, "cursor");
 	in = reader_of(bytes, len);
 	*before = (int64_t)reader_u64(&in);
@@ -193,7 +193,7 @@ static enum err put_cursor(struct req *r, struct batch *b, int64_t number)
 
 	for (unsigned i = 0; i < 8; i++)
 		bytes[i] = (uint8_t)((uint64_t)number >> (56 - 8 * i));
-	e = cursor_write(keyring_key(b->app->keyring, KEYRING_CURSOR), CURSOR_CONTEXT, sizeof CURSOR_CONTEXT, bytes, sizeof bytes, text);
+	e = cursor_write(keyring_key(b->keyring, KEYRING_CURSOR), CURSOR_CONTEXT, sizeof CURSOR_CONTEXT, bytes, sizeof bytes, text);
 	if (!e)
 		buf_printf(&r->out, "\"%s\"", text);
 	return e;

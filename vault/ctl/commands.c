@@ -65,6 +65,20 @@ static const struct ctl_option key_init_options[] = {
 
 static const struct ctl_option key_status_options[] = {KEY_PLACES, {0}};
 
+static const struct ctl_option key_rotate_options[] = {
+    KEY_PLACES,
+    {"wait", "SECONDS", NULL, "Wait so long for every live node to hold the new epoch, 0 to 86400; default 300."},
+    {0},
+};
+
+static const struct ctl_option key_destroy_options[] = {KEY_PLACES, {0}};
+
+static const struct ctl_option key_backup_options[] = {
+    KEY_PLACES,
+    {"backup-key", "FILE", NULL, "The 32 bytes that the backup opens with; backup makes the file where it is missing."},
+    {0},
+};
+
 static const struct ctl_option consent_give_options[] = {
     {"channel", "WORD", NULL, "Where: web, app, store, phone, email, letter, event or other."},
     {"method", "WORD", NULL, "How: checkbox, signature and the like."},
@@ -210,11 +224,46 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl key init --keyring var/keys/keyring --root var/keys/root\n",
      command_key_init},
-    {"key", "status", "", 0, 0, key_status_options, "Shows the key epochs of a keyring; no key.",
-     "The fingerprint is the same on all nodes that hold the same keyring.\n\n"
-     "Example:\n"
-     "  vaultctl key status --config /etc/vault/vaultd.env\n",
+    {"key", "status", "", 0, 0, key_status_options, "Shows the key epochs of a keyring, and of the vault; no key.",
+     "The fingerprint is the same on all nodes that hold the same keyring. Where a client\n"
+     "certificate is given (--cert, --as, VAULT_CERT), the vault is asked too: which epoch\n"
+     "counts, how many customers' keys are on each, how far they are wrapped anew, which\n"
+     "nodes hold which epoch. Needs manage keys.\n\n"
+     "Examples:\n"
+     "  vaultctl key status --config /etc/vault/vaultd.env\n"
+     "  vaultctl --as admin key status --config /etc/vault/vaultd.env\n",
      command_key_status},
+    {"key", "rotate", "", 0, 0, key_rotate_options, "Makes a new key epoch and puts it in force on all nodes.",
+     "Adds a pending epoch to the keyring of this machine, makes the vault read it, waits until\n"
+     "every live node holds it, and makes it active. Then the vault wraps customers' keys anew\n"
+     "by itself; key status shows how far. Where there are other nodes, bring them the keyring\n"
+     "meanwhile (key backup here; key restore and SIGHUP there). Interrupted, or at the end of\n"
+     "its wait (exit code 1), it is run again and goes on. Needs manage keys.\n\n"
+     "Example:\n"
+     "  vaultctl --as admin key rotate --config /etc/vault/vaultd.env\n",
+     command_key_rotate},
+    {"key", "destroy", "EPOCH", 1, 1, key_destroy_options, "Destroys a retired key epoch; what was under it never opens again.",
+     "Refused while a customer's key is under it or its overlap (VAULT_KEY_OVERLAP_S) has not\n"
+     "passed. Writes a new keyring under a new root key on this machine, and overwrites and\n"
+     "removes the old two files; run again, it finishes what was interrupted. It tells which\n"
+     "other nodes still hold the epoch. Copies of the old files that you made are yours to\n"
+     "destroy. Needs manage keys.\n\n"
+     "Example:\n"
+     "  vaultctl --as admin key destroy 1 --config /etc/vault/vaultd.env\n",
+     command_key_destroy},
+    {"key", "backup", "FILE", 1, 1, key_backup_options, "Writes a backup of the keyring that opens with a key of its own.",
+     "FILE must not exist. The key in --backup-key is made where it is missing: keep the two\n"
+     "apart from each other, and from the database's backups. Says which epochs it opens, and\n"
+     "until when that matters. Asks no vault.\n\n"
+     "Example:\n"
+     "  vaultctl key backup keyring.backup --backup-key /media/a/backup.key --config /etc/vault/vaultd.env\n",
+     command_key_backup},
+    {"key", "restore", "FILE", 1, 1, key_backup_options, "Puts a backup of the keyring in place, under a new root key.",
+     "Where there is no keyring on this machine, or one that the backup follows: the same keys,\n"
+     "and every epoch of it. Old files are overwritten and removed. Then send vaultd SIGHUP.\n\n"
+     "Example:\n"
+     "  vaultctl key restore keyring.backup --backup-key /media/a/backup.key --config /etc/vault/vaultd.env\n",
+     command_key_restore},
     {"export", "get", "REQUEST FILE", 2, 2, NULL, "Fetches the archive of a completed export.",
      "REQUEST is the id of the rights request, req1... FILE must not exist; it is made for its\n"
      "owner alone: it holds everything about a person. Each part that is fetched is recorded.\n\n"

@@ -46,6 +46,9 @@ static void service_start(int64_t executors, int64_t search_budget)
 	                                 .executors = executors,
 	                                 .queue_limit = 64,
 	                                 .request_timeout_ms = 30000,
+	                                 .key_epoch_s = 1814400,
+	                                 .key_overlap_s = 604800,
+	                                 .key_rewrap_rate = 100000,
 	                                 .search_budget = search_budget};
 	e = app_start(&service_config, &service_app, &why);
 	if (e)
@@ -67,6 +70,18 @@ static void service_stop(void)
 	service_app = NULL;
 }
 
+/* Programs share the cluster, and each makes a keyring: an epoch of the one before is not this one's. */
+static enum err service_forget_epochs(struct buf *report)
+{
+	struct db *db = NULL;
+	enum err e = db_open(cluster_owner_url, NULL, &db, report);
+
+	if (!e)
+		e = db_script(db, "TRUNCATE key_epoch, key_node");
+	db_close(db);
+	return e;
+}
+
 /* Once for all tests of a program: cluster, schema, keyring. */
 static int service_set_up(void **state)
 {
@@ -80,7 +95,7 @@ static int service_set_up(void **state)
 	snprintf(service_keyring, sizeof service_keyring, "%s/keyring", folder);
 	snprintf(service_root, sizeof service_root, "%s/root", folder);
 	buf_init(&report, 0);
-	failed = migrate_run(cluster_owner_url, &report) || keyring_init(service_keyring, service_root, 1000000, &report);
+	failed = migrate_run(cluster_owner_url, &report) || service_forget_epochs(&report) || keyring_init(service_keyring, service_root, 1000000, &report);
 	if (failed)
 		fprintf(stderr, "%s\n", buf_string(&report));
 	buf_fini(&report);
