@@ -27,7 +27,7 @@ RUN make -j"$(nproc)" all && make install prefix=/usr DESTDIR=/out \
 
 FROM debian:12-slim
 RUN apt-get update && apt-get install -y --no-install-recommends \
-        libssl3 libpq5 libjansson4 libmicrohttpd12 libgnutls30 libutf8proc2 libarchive13 libcurl4 \
+        libssl3 libpq5 libjansson4 libmicrohttpd12 libgnutls30 libutf8proc2 libarchive13 libcurl4 postgresql-client ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --system --gid 990 vault \
     && useradd --system --uid 990 --gid vault --home-dir /var/lib/vault --shell /usr/sbin/nologin vault \

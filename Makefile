@@ -42,10 +42,11 @@ ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -DVAULT_VERSION='"$(VERSION)"' $(WARN) $(CF
 ALL_LDFLAGS := $(LDFLAGS_$(VARIANT)) -pthread $(LDFLAGS)
 
 # The floors, from the top down. A library a floor; what each may link stands in LINK_floor.
-FLOORS := ctl http app store codec db field policy crypto archive base
+FLOORS := ctl http app store codec db field policy crypto archive post base
 SRC_base := $(wildcard vault/base/*.c)
 SRC_crypto := $(wildcard vault/crypto/*.c)
 SRC_archive := $(wildcard vault/archive/*.c)
+SRC_post := $(wildcard vault/post/*.c)
 SRC_policy := $(wildcard policy/*.c)
 SRC_field := $(wildcard vault/field/*.c)
 SRC_db := $(wildcard vault/db/*.c)
@@ -61,27 +62,30 @@ SRC_ctl := $(filter-out $(MAIN_ctl),$(wildcard vault/ctl/*.c))
 LINK_base := base
 LINK_crypto := crypto base
 LINK_archive := archive base
+LINK_post := post base
 LINK_policy := policy base
 LINK_field := field base
 LINK_db := db base
 LINK_codec := codec field base
 LINK_store := store db crypto base
-LINK_app := app store codec db field policy crypto archive base
+LINK_app := app store codec db field policy crypto archive post base
 LINK_http := http base
-LINK_main := http app store codec db field policy crypto archive base
-LINK_ctl := ctl store codec db field crypto base
+LINK_main := http app store codec db field policy crypto archive post base
+# Of http the witness's listener.
+LINK_ctl := ctl http store codec db field crypto base
 SYSLIBS_base :=
 SYSLIBS_crypto := -lcrypto
 SYSLIBS_archive := -larchive
+SYSLIBS_post := -lcurl
 SYSLIBS_policy :=
 SYSLIBS_field := -lutf8proc
 SYSLIBS_db := -lpq
 SYSLIBS_codec := -ljansson -lutf8proc
 SYSLIBS_store := -lpq -lcrypto
-SYSLIBS_app := -larchive -ljansson -lutf8proc -lpq -lcrypto
+SYSLIBS_app := -lcurl -larchive -ljansson -lutf8proc -lpq -lcrypto -lm
 SYSLIBS_http := -lmicrohttpd -lgnutls
 SYSLIBS_main := $(SYSLIBS_http) $(SYSLIBS_app)
-SYSLIBS_ctl := -lcurl -ljansson -lutf8proc -lpq -lcrypto
+SYSLIBS_ctl := -lcurl -lmicrohttpd -lgnutls -ljansson -lutf8proc -lpq -lcrypto
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 archives = $(patsubst %,$(BUILD)/lib%.a,$(1))
@@ -174,6 +178,12 @@ up: ## The same in the background; returns once ready.
 	@exec .dev/vault.sh up
 down: ## Stops what `make up` started; data stays.
 	@.dev/vault.sh down
+
+.PHONY: demo-rights
+demo-rights: ## Plays one of each rights request against sample data in a vault of its own; ends by itself.
+	@.dev/install.sh
+	+@$(MAKE) -s -j$(JOBS) all
+	@python3 .dev/demo_rights.py
 
 .PHONY: test test-crash check-asan check-tsan cov lint bench
 test: ## Every test; the last line says N passed, N failed.

@@ -181,6 +181,9 @@ run)
 	;;
 up)
 	if running; then
+		# Where it listens is what it was started with, not what this call happens to name.
+		port=$(sed -n 's/^VAULT_LISTEN_PORT=//p' "$state/vault.conf")
+		operations=$(sed -n 's/^VAULT_OPERATIONS_PORT=//p' "$state/vault.conf")
 		if ! ready && [ -z "${VAULT_DATABASE_URL:-}" ] && [ -d "$pg" ] && ! .dev/cluster.sh status "$pg"; then
 			echo 'vault: its PostgreSQL is gone; starting it again'
 			.dev/cluster.sh start "$pg"
@@ -190,7 +193,7 @@ up)
 			done
 		fi
 		ready || die "it runs (process $pid) but is not ready; see $log and http://127.0.0.1:$operations/readyz"
-		echo "vault: up already (process $pid)"
+		echo "vault: up already at https://$address:$port (process $pid), log in $log"
 		exit 0
 	fi
 	start_all

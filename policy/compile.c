@@ -90,12 +90,19 @@ static size_t audience_of(struct policy *p, const struct word *name)
 	return p->audiences[p->n_audiences] ? p->n_audiences++ : NOT_FOUND;
 }
 
-static enum err compile_patterns(struct policy *p, struct role *role, const struct words *list)
+static size_t count_words(const struct words *list)
 {
 	size_t n = 0;
 
-	for (const struct words *w = list; w; w = w->next)
+	for (; list; list = list->next)
 		n++;
+	return n;
+}
+
+static enum err compile_patterns(struct policy *p, struct role *role, const struct words *list)
+{
+	const size_t n = count_words(list);
+
 	role->patterns = arena_array(&p->arena, n, sizeof *role->patterns);
 	if (!role->patterns)
 		return ERR_MEMORY;
@@ -114,6 +121,7 @@ static enum err compile_patterns(struct policy *p, struct role *role, const stru
 static enum err compile_roles(struct compiler *k, const struct tree *tree)
 {
 	struct policy *p = k->p;
+	size_t patterns = 0;
 
 	p->roles = arena_array(&p->arena, POLICY_ROLES_MAX, sizeof *p->roles);
 	p->audiences = arena_array(&p->arena, POLICY_AUDIENCES_MAX, sizeof *p->audiences);
@@ -130,6 +138,12 @@ static enum err compile_roles(struct compiler *k, const struct tree *tree)
 		}
 		if (p->n_roles == POLICY_ROLES_MAX) {
 			complain(k->c, &node->name, NULL, "a policy has at most %d roles", POLICY_ROLES_MAX);
+			return ERR_OK;
+		}
+		patterns += count_words(node->patterns);
+		if (patterns > POLICY_PATTERNS_MAX) {
+			complain(k->c, &node->name, NULL, "the roles of a policy name at most %d identities; with this role there are %zu",
+				 POLICY_PATTERNS_MAX, patterns);
 			return ERR_OK;
 		}
 		role->at = (struct word){.line = node->name.line, .column = node->name.column};

@@ -168,21 +168,26 @@ out:
 	return e ? 1 : 0;
 }
 
-static int usage(FILE *to)
+static int help(void)
 {
 	struct buf help;
 
 	buf_init(&help, 0);
 	config_help(&help);
-	fprintf(to,
-	        "vaultd %s: the Customer Data Vault.\n\n"
-	        "  vaultd [--config FILE]           serve; SIGTERM drains and stops, SIGHUP reloads certificates, deny list and keyring\n"
-	        "  vaultd [--config FILE] --check   say what is wrong with the configuration, one line an error\n"
-	        "  vaultd --help | --version\n\n"
-	        "Configuration: environment variables, or the same names in FILE as KEY=VALUE:\n\n%s",
-	        VAULT_VERSION, buf_string(&help));
+	printf("vaultd %s: the Customer Data Vault.\n\n"
+	       "  vaultd [--config FILE]           serve; SIGTERM drains and stops, SIGHUP reloads certificates, deny list and keyring\n"
+	       "  vaultd [--config FILE] --check   say what is wrong with the configuration, one line an error\n"
+	       "  vaultd --help | --version\n\n"
+	       "Configuration: environment variables, or the same names in FILE as KEY=VALUE:\n\n%s",
+	       VAULT_VERSION, buf_string(&help));
 	buf_fini(&help);
-	return to == stderr ? 2 : 0;
+	return fflush(stdout) ? 1 : 0;
+}
+
+static int wrong(const char *word, const char *what)
+{
+	fprintf(stderr, "vaultd: %.40s %s; vaultd --help lists what there is\n", word, what);
+	return 2;
 }
 
 static enum log_level level_of(const char *name)
@@ -199,6 +204,38 @@ static void bound_memory(void)
 	mallopt(M_ARENA_MAX, 4);
 }
 
+/* What stands in the files, once they can be read: a line an error, with the key that names it. */
+static enum err check_contents(const struct config *c, struct buf *report)
+{
+	const size_t before = report->len;
+
+	for (size_t i = 0; i < CONFIG_KEYS; i++) {
+		const enum config_key key = (enum config_key)i;
+		struct buf why;
+		enum err e;
+
+		buf_init(&why, 0);
+		e = http_check(c, key, &why);
+		if (!e)
+			e = app_check(c, key, &why);
+		if (e) {
+			config_origin(c, key, report);
+			buf_printf(report, "%s\n", why.len ? buf_string(&why) : err_text(e));
+		}
+		buf_fini(&why);
+	}
+	return report->len > before ? ERR_CONFIG : buf_err(report);
+}
+
+/* All that can be known of a configuration without a database. */
+static enum err configure(struct config *c, const char *file, struct buf *report)
+{
+	const enum err loaded = config_load(c, file, report);
+	const enum err checked = loaded == ERR_MEMORY ? loaded : config_check(c, report);
+
+	return loaded ? loaded : checked ? checked : check_contents(c, report);
+}
+
 static int run(const char *file, bool check)
 {
 	struct config c = {0};
@@ -207,9 +244,11 @@ static int run(const char *file, bool check)
 	enum err e;
 
 	buf_init(&report, 0);
-	e = config_load(&c, file, &report);
-	if (!e)
-		e = config_check(&c, &report);
+	e = secret_start();
+	if (e)
+		buf_printf(&report, "%s\n", err_text(e));
+	else
+		e = configure(&c, file, &report);
 	if (e) {
 		fprintf(stderr, "%s", buf_string(&report));
 	} else if (check) {
@@ -218,16 +257,12 @@ static int run(const char *file, bool check)
 	} else {
 		log_set_level(level_of(c.log_level));
 		bound_memory();
-		e = secret_start();
 		doc_start();
-		if (e)
-			buf_printf(&report, "%s", err_text(e));
-		else
-			code = serve(&c, &report);
+		code = serve(&c, &report);
 		if (report.len)
 			log_event(LOG_ERROR, "start_failed", "%s", buf_string(&report));
-		secret_stop();
 	}
+	secret_stop();
 	config_fini(&c);
 	buf_fini(&report);
 	return code;
@@ -240,15 +275,17 @@ int main(int argc, char **argv)
 
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--help"))
-			return usage(stdout);
+			return help();
 		if (!strcmp(argv[i], "--version"))
 			return printf("vaultd %s\n", VAULT_VERSION) < 0;
 		if (!strcmp(argv[i], "--check"))
 			check = true;
-		else if (!strcmp(argv[i], "--config") && i + 1 < argc)
-			file = argv[++i];
+		else if (strcmp(argv[i], "--config") != 0)
+			return wrong(argv[i], "is no option");
+		else if (i + 1 == argc)
+			return wrong(argv[i], "needs a file");
 		else
-			return usage(stderr);
+			file = argv[++i];
 	}
 	return run(file, check);
 }

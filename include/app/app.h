@@ -9,6 +9,11 @@
 
 struct app;
 
+/* Is what stands under this key of any use: connection strings, keyring and root key, folder of the ledger, holidays,
+ * country; ERR_OK for other keys. Reads files only. why gets one line, without a newline and without a secret.
+ * Needs secret_start. */
+enum err app_check(const struct config *c, enum config_key key, struct buf *why) MUST_CHECK;
+
 /* Opens the keyring and starts the executors; does not wait for the database.
  * config is borrowed. why gets a line. */
 enum err app_start(const struct config *config, struct app **out, struct buf *why) MUST_CHECK;

@@ -13,6 +13,7 @@
 
 #include <stdatomic.h>
 
+#define SNAPSHOT_SREF_LEN 16
 #define FIELD_NUMBERS 4096 /* numbers of fields and kinds are below */
 
 struct purpose {
@@ -53,6 +54,8 @@ struct snapshot {
 	char *policy_activated_by;
 	char **frozen;
 	size_t n_frozen;
+	uint8_t (*canaries)[SNAPSHOT_SREF_LEN]; /* customers that nobody has a reason to read; ascending */
+	size_t n_canaries;
 	size_t *policy_audience; /* policy audience index -> index into audiences */
 	uint16_t subject_of_number[FIELD_NUMBERS]; /* field number -> index + 1; 0: none */
 	struct policy_world world;
@@ -72,6 +75,7 @@ int snapshot_field(const struct snapshot *s, const char *name, size_t len);
 int snapshot_subject(const struct snapshot *s, unsigned number);
 int snapshot_purpose(const struct snapshot *s, const char *name);
 int snapshot_audience(const struct snapshot *s, const char *name);
+bool snapshot_canary(const struct snapshot *s, const uint8_t sref[static SNAPSHOT_SREF_LEN]);
 bool snapshot_frozen(const struct snapshot *s, const char *identity);
 
 #endif

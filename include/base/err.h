@@ -11,7 +11,7 @@
 /*    name                  status  code                    public text */
 #define ERR_LIST(X)                                                                                                    \
 	X(ERR_OK,               200, "ok",                    "No error.")                                                   \
-	X(ERR_MALFORMED_JSON,   400, "malformed_json",        "The body is not valid JSON in UTF-8, or has a duplicate key.") \
+	X(ERR_MALFORMED_JSON,   400, "malformed_json",        "The body is no JSON in UTF-8, or has a duplicate key, a NUL, a lone surrogate or more than 32 levels.") \
 	X(ERR_MALFORMED,        400, "malformed_request",     "The request is not of the form that this route takes.")       \
 	X(ERR_BAD_HEADER,       400, "bad_header",            "A header is missing, repeated or has a bad value.")           \
 	X(ERR_BAD_PARAMETER,    400, "bad_parameter",         "A query parameter is unknown or has a bad value.")            \
@@ -22,6 +22,7 @@
 	X(ERR_UNKNOWN_KIND,     400, "unknown_kind",          "The dictionary has no record kind of this name.")             \
 	X(ERR_UNKNOWN_PURPOSE,  400, "unknown_purpose",       "No purpose of this name is declared.")                        \
 	X(ERR_UNKNOWN_NOTICE,   400, "unknown_notice",        "No privacy notice of this name and version is published.")    \
+	X(ERR_UNKNOWN_REASON,   400, "unknown_reason",        "The reason is none of the codes that this takes.")            \
 	X(ERR_PURPOSE_REQUIRED, 400, "purpose_required",      "This request needs the header X-Purpose.")                    \
 	X(ERR_INVALID_VALUE,    422, "invalid_value",         "A value does not fit the type of its field.")                 \
 	X(ERR_CHECK_DIGIT,      422, "check_digit",           "The check digit of a value is wrong.")                        \
@@ -67,8 +68,10 @@
 	X(ERR_UNKNOWN_OUTCOME,  503, "outcome_unknown",       "The database went away during the commit: repeat the request with the same Idempotency-Key.") \
 	X(ERR_STOPPING,         503, "stopping",              "This node is stopping; another one will answer.")             \
 	X(ERR_LEDGER,           503, "ledger_mismatch",       "Database and erasure ledger disagree, so nothing is served: run vaultctl restore.") \
+	X(ERR_NOT_SEALED,       503, "not_sealed",            "The audit log has no signed checkpoint over this yet; try again shortly.") \
 	X(ERR_UNWITNESSED,      503, "unwitnessed",           "The audit log has not been cosigned for too long, so nothing is disclosed.") \
 	/* Errors that no client sees: of files, keys and configuration. */                                                   \
+	X(ERR_UNDELIVERED,      500, "undelivered",           "A message was given up: its webhook did not take it.")        \
 	X(ERR_MEMORY,           503, "out_of_memory",         "The vault is out of memory.")                                 \
 	X(ERR_IO,               500, "io",                    "A file could not be read or written.")                        \
 	X(ERR_CONFIG,           500, "configuration",         "The configuration is wrong.")                                 \

@@ -54,6 +54,8 @@ enum err keyring_init(const char *keyring_path, const char *root_path, uint64_t 
 /* Opens; ERR_IO, ERR_KEYRING (mode, owner, damaged, wrong root) with one line in why. Owner: caller. */
 enum err keyring_open(const char *keyring_path, const char *root_path, struct keyring **out, struct buf *why) MUST_CHECK;
 struct keyring *keyring_take(struct keyring *k);
+/* A copy without any KEK: the other keys, which every keyring that succeeds this one has too. Owner: caller. */
+enum err keyring_keys(const struct keyring *k, struct keyring **out) MUST_CHECK;
 /* Gives one reference back; the last one wipes. NULL is allowed. */
 void keyring_free(struct keyring *k);
 

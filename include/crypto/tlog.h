@@ -39,8 +39,12 @@ void tlog_tile_write(const struct tlog_tile *t, char out[static TLOG_TILE_TEXT_M
 enum err tlog_tile_read(const char *text, size_t len, struct tlog_tile *out) MUST_CHECK;
 
 /* A proof that an entry is in the tree of a checkpoint. Reading borrows note, the checkpoint's
- * whole note, from the text; its lines of signature are not looked at. A line "extra" is read past. */
+ * whole note, from the text; its lines of signature are not looked at. extra is not proven by it; a longer one than
+ * there is room for is read past. */
+#define TLOG_EXTRA_MAX 64
 struct tlog_proof {
+	uint8_t extra[TLOG_EXTRA_MAX]; /* bytes for the reader; the vault's: the leaf hash of the record */
+	size_t extra_len;
 	uint64_t index;
 	struct merkle_proof path;
 	const char *note;

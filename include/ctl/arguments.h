@@ -11,11 +11,11 @@
 /* How vaultctl ends; in --help, in vaultctl.1, and scripted against. */
 enum ctl_exit {
 	CTL_OK = 0,
-	CTL_REFUSED = 1,   /* the vault said no (4xx), or a file that must not be replaced is there */
+	CTL_REFUSED = 1,   /* the vault said no (4xx), or it would replace or mix what must not be */
 	CTL_USAGE = 2,     /* the command line, its input or its environment is wrong */
-	CTL_UNREACHED = 3, /* no connection, or TLS failed */
+	CTL_UNREACHED = 3, /* no connection, TLS failed, or what was waited for has not ended */
 	CTL_SERVER = 4,    /* the vault failed (5xx), or a local step did */
-	CTL_FAILED = 5     /* a policy did not compile, its tests failed, or a signature does not fit */
+	CTL_FAILED = 5     /* a policy did not compile, its tests failed, a signature, log or backup does not hold, or a request that was waited for did not succeed */
 };
 
 /*    number   option     value      environment          help */

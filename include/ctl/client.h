@@ -2,7 +2,8 @@
  * sees libcurl.
  *
  * TLS 1.3, the vault's certificate checked against the given CA file alone,
- * https only, no redirects, no proxy, no .netrc. */
+ * https only, no redirects, no proxy, no .netrc. A connection is kept for the
+ * next request. One thread. */
 #ifndef CTL_CLIENT_H
 #define CTL_CLIENT_H
 
@@ -24,6 +25,7 @@ struct client_request {
 	const void *body;     /* JSON, or NULL */
 	size_t body_len;
 	const char *idempotency_key; /* or NULL */
+	const char *accept;   /* media types; NULL: JSON, or of a stream lines of it */
 	/* Set: the reply's body is a stream; each line that is not
 	 * empty goes here as it comes, NUL behind it. False ends the request. */
 	bool (*line)(void *ctx, const char *line, size_t len);

@@ -20,6 +20,18 @@ int command_policy_explain(const struct arguments *a);
 int command_policy_activate(const struct arguments *a);
 int command_audit_list(const struct arguments *a);
 int command_audit_tail(const struct arguments *a);
+int command_audit_new_origin(const struct arguments *a);
+int command_audit_fetch(const struct arguments *a);
+int command_audit_proof(const struct arguments *a);
+int command_audit_verify(const struct arguments *a);
+int command_audit_verify_record(const struct arguments *a);
+int command_audit_witness(const struct arguments *a);
+int command_audit_witness_key(const struct arguments *a);
+int command_audit_scope(const struct arguments *a);
+int command_audit_scrub(const struct arguments *a);
+int command_canary_list(const struct arguments *a);
+int command_canary_put(const struct arguments *a);
+int command_canary_delete(const struct arguments *a);
 int command_key_init(const struct arguments *a);
 int command_key_status(const struct arguments *a);
 int command_key_rotate(const struct arguments *a);
@@ -33,8 +45,37 @@ int command_consent_receipt(const struct arguments *a);
 int command_signed_verify(const struct arguments *a);
 int command_notice_get(const struct arguments *a);
 int command_notice_put(const struct arguments *a);
+int command_consent_import(const struct arguments *a);
+int command_basis_put(const struct arguments *a);
+int command_basis_end(const struct arguments *a);
+int command_objection_make(const struct arguments *a);
+int command_objection_lift(const struct arguments *a);
+int command_restriction_set(const struct arguments *a);
+int command_restriction_lift(const struct arguments *a);
+int command_request_open(const struct arguments *a);
+int command_request_list(const struct arguments *a);
+int command_request_show(const struct arguments *a);
+int command_request_verify(const struct arguments *a);
+int command_request_submit(const struct arguments *a);
+int command_request_approve(const struct arguments *a);
+int command_request_deny(const struct arguments *a);
+int command_request_extend(const struct arguments *a);
+int command_request_assign(const struct arguments *a);
+int command_request_note(const struct arguments *a);
+int command_request_amend(const struct arguments *a);
+int command_request_cancel(const struct arguments *a);
+int command_request_complete(const struct arguments *a);
+int command_request_retry(const struct arguments *a);
+int command_request_watch(const struct arguments *a);
+int command_request_certificate(const struct arguments *a);
+int command_hold_propose(const struct arguments *a);
+int command_hold_confirm(const struct arguments *a);
+int command_hold_release(const struct arguments *a);
+int command_hold_list(const struct arguments *a);
 int command_erasure_replay(const struct arguments *a);
 int command_export_get(const struct arguments *a);
+int command_backup(const struct arguments *a);
+int command_restore(const struct arguments *a);
 int command_migrate(const struct arguments *a);
 
 /* ---- remote.c: a command's talk with the vault. All return an enum ctl_exit. ---- */
@@ -46,6 +87,10 @@ int remote_send(const struct arguments *a, const struct client_request *r, struc
 int remote_ask(const struct arguments *a, const struct client_request *r, struct doc **doc);
 /* As remote_ask, but *doc is there with --json too. */
 int remote_ask_both(const struct arguments *a, const struct client_request *r, struct doc **doc);
+
+/* GETs path below url, which wins over --url. CTL_OK where the vault answered with 200, 404 or 410: look at
+ * reply->status; else it has said what is wrong. reply is to be ended with client_reply_fini in any case. */
+int remote_get(const struct arguments *a, const char *url, const char *path, struct client_reply *reply);
 
 /* ---- input.c: what goes in and out ---- */
 
@@ -61,6 +106,8 @@ void input_query(struct buf *path, const char *name, const char *value);
 bool input_is_word(const char *text);
 /* Is it of the form of a customer token? */
 bool input_is_customer(const char *text);
+/* Of the form of a rights request's or a hold's id, with nothing that a path could hold beside it? */
+bool input_is_request(const char *text);
 /* A decimal number from least to most. */
 bool input_number(const char *text, long least, long most, long *out);
 /* Writes a finished text to standard output: CTL_OK, or CTL_SERVER where that failed. */

@@ -38,8 +38,16 @@ enum db_cause {
 
 /* Opens, sets search_path vault and safe session settings, prepares list.
  * why gets one line without the connection string. ERR_UNAVAILABLE, ERR_DATABASE. */
+/* Can libpq read this connection string? "" is one. It says nothing of what is wrong, for the string may hold a password. */
+bool db_url_valid(const char *conninfo);
+#define DB_URL_INVALID "the connection string can't be read (postgresql://... or key=value pairs)"
 enum err db_open(const char *conninfo, const struct db_statement *list, struct db **out, struct buf *why) MUST_CHECK;
 void db_close(struct db *db); /* NULL is allowed */
+/* What a PostgreSQL client program finds in its environment in place of conninfo on its command line, which others can
+ * read: "PGHOST=..." and so on, NULL-ended. A setting that has no such variable is left out. Owner: caller
+ * (db_environment_free, which wipes). ERR_UNAVAILABLE: conninfo can't be read. */
+enum err db_environment(const char *conninfo, char ***out) MUST_CHECK;
+void db_environment_free(char **environment); /* NULL is allowed */
 /* Between transactions: false once the server has gone away. Does not block. */
 bool db_alive(struct db *db);
 enum db_cause db_cause(const struct db *db);

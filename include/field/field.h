@@ -124,6 +124,8 @@ enum err field_declaration_check(const struct field *f, struct buf *why) MUST_CH
  * which codec checks by their JSON type) and appends its stored form to out.
  * country: ISO 3166 alpha-2, for phones in national form.
  * ERR_INVALID_VALUE, ERR_CHECK_DIGIT, ERR_VALUE_TOO_LONG. */
+/* Is this the code of a country whose telephone numbers can be read? */
+bool field_country_known(const char *country);
 enum err field_check(const struct field *f, const char *country, const char *text, size_t len, struct buf *out) MUST_CHECK;
 /* Appends the index form of a stored value (or of what a caller searches,
  * after field_check). May be empty: text of invisible characters only.

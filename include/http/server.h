@@ -88,12 +88,16 @@ struct http_handler {
 };
 
 /* What stays MHD's own: its pages for a head that it can't parse or that is too
- * large (400, 413, 414, 431) are text/html, not problem+json, and close the
+ * large (400, 413, 414, 431; 500 for a chunk whose size line is) are text/html, not problem+json, and close the
  * connection. A request's head may take about 7 KiB in all. Each loop of an I/O
  * thread costs time for each of its connections, idle ones too: 2,000 idle
  * connections beside 64 busy ones made a request cost 85 us of CPU where it
  * costs 27 without them (2 cores, busy machine). */
 struct http_server;
+
+/* Is what stands in the files of this key of any use: own certificate with its key, bundles, deny list; ERR_OK for other
+ * keys. why gets one line that names the file. */
+enum err http_check(const struct config *c, enum config_key key, struct buf *why) MUST_CHECK;
 
 /* Loads certificates and listens. why gets one line on an error (ERR_CONFIG, ERR_IO). */
 enum err http_server_start(const struct config *c, const struct http_handler *h, struct http_server **out, struct buf *why) MUST_CHECK;

@@ -23,6 +23,7 @@
 #define POLICY_SUBJECTS_MAX 256 /* fields and record kinds */
 #define POLICY_PURPOSES_MAX 64
 #define POLICY_ROLES_MAX 64
+#define POLICY_PATTERNS_MAX 4096 /* SPIFFE IDs and patterns of all roles together */
 #define POLICY_AUDIENCES_MAX 64
 #define POLICY_RULES_MAX 1024   /* allow, deny, cap and manage statements in one text */
 

@@ -28,8 +28,9 @@ struct audit_predecessor {
 enum err audit_stream_open(struct db *db, const char *node, unsigned executor, struct audit_stream *s,
                            struct audit_predecessor *before) MUST_CHECK;
 /* After a reconnect: waits for the old transaction's end and reads the row.
- * *moved: 0 the batch in doubt was not committed, 1 it was, -1 another writer has the stream. */
-enum err audit_stream_look(struct db *db, const struct audit_stream *s, int *moved) MUST_CHECK;
+ * *moved: 0 the batch in doubt was not committed, 1 it was, -1 another writer has the stream.
+ * *ended: the sealer took the stream away, as nobody held it; it makes next_batch negative. */
+enum err audit_stream_look(struct db *db, const struct audit_stream *s, int *moved, bool *ended) MUST_CHECK;
 
 /* One segment: records as two bytes of length and a body, back to back. */
 struct audit_segment {
@@ -54,6 +55,10 @@ enum err audit_send_segment(const struct audit_stream *s, struct audit_segment *
 /* After the commit is known: moves the stream on. */
 void audit_stream_committed(struct audit_stream *s, const struct audit_segment *g);
 
+/* A stream of one record, without an executor and ended from the start: its row, and then its segment. In the caller's transaction. */
+enum err audit_stream_single(struct db *db, const char *node, int64_t *stream) MUST_CHECK;
+enum err audit_segment_single(struct db *db, struct mac *mac, int64_t stream, int64_t at_us, const struct buf *bodies) MUST_CHECK;
+
 /* What the MAC covers; also for verifiers. */
 enum err audit_segment_mac(struct mac *mac, int64_t stream, int64_t first_seq, uint32_t count, int64_t first_at_us,
                            int64_t last_at_us, const void *bodies, size_t bodies_len, const uint8_t previous[static MAC_LEN],
@@ -61,7 +66,7 @@ enum err audit_segment_mac(struct mac *mac, int64_t stream, int64_t first_seq, u
 
 /* The search key of a value: FNV-1a over kind and value. Keys only narrow a
  * search; the filter reads the record. Kinds: 's' sref, 'a' actor, 'o' operation
- * (activity), 'u' outcome, 'p' purpose. */
+ * (activity), 'u' outcome, 'p' purpose, 'f' actor of a failure. */
 int64_t audit_key(char kind, const void *value, size_t len);
 
 #endif

@@ -25,6 +25,10 @@ enum err notice_add(struct db *db, const struct notice_entry *n) MUST_CHECK;
 enum err consent_events(struct db *db, int64_t customer, struct db_result **out) MUST_CHECK;
 /* Those of one purpose, newest first, items below before. The same columns. */
 enum err consent_history(struct db *db, int64_t customer, int32_t purpose, int64_t before, int32_t most, struct db_result **out) MUST_CHECK;
+/* The newest consent that was given, refused, withdrawn or has expired; the same columns. */
+enum err consent_last(struct db *db, int64_t customer, int32_t purpose, struct db_result **out) MUST_CHECK;
+/* Takes evidence and guardian out of the events of these purposes (bit number - 1; all bits: of every one). The events stay. */
+enum err consent_erase_personal(struct db *db, int64_t customer, uint64_t purposes) MUST_CHECK;
 /* customer_id of at most `most` customers with a consent that has expired by then. */
 enum err consent_expired(struct db *db, int64_t by_us, int32_t most, struct db_result **out) MUST_CHECK;
 

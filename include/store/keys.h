@@ -10,6 +10,9 @@
 enum err keys_active(struct db *db, uint32_t *epoch, uint64_t *check) MUST_CHECK;
 /* Records the first epoch, where there is none. */
 enum err keys_adopt(struct db *db, uint32_t epoch, uint64_t check) MUST_CHECK;
+/* A database that was restored from before a rotation: puts epoch in force in the place of `behind`, with a new revision. In a
+ * transaction of its own; does nothing where another node has done it. */
+enum err keys_catch_up(struct db *db, uint32_t behind, uint32_t epoch, uint64_t check) MUST_CHECK;
 /* epoch, state, check_value, activated_at, retired_at, destroyed_at, gone_at; by epoch. */
 enum err keys_epochs(struct db *db, struct db_result **out) MUST_CHECK;
 /* Makes it active and the one before retiring; after configuration_claim. */

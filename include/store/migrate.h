@@ -14,7 +14,7 @@ enum err migrate_run(const char *conninfo, struct buf *report) MUST_CHECK;
 
 struct db;
 /* For vaultd, before it serves: ERR_SCHEMA with a line in why unless the database
- * has exactly this build's migrations and safe settings (fsync, full_page_writes). */
+ * has exactly this build's migrations and safe settings (fsync, full_page_writes), and no restore into it is under way. */
 enum err migrate_verify(struct db *db, struct buf *why) MUST_CHECK;
 
 #endif

@@ -8,12 +8,12 @@
 struct rights_row {
 	int64_t request, customer;
 	int32_t kind, state;
-	const char *scope, *jurisdiction, *channel, *requester, *assignee, *reason;
+	const char *scope, *jurisdiction, *channel, *requester, *assignee, *reason, *extension_reason;
 	const uint8_t *sref;
 	size_t sref_len;
 	bool officer, extended;
 	int64_t created_at_us, due_at_us;
-	int64_t approved_at_us, ended_at_us; /* 0: not yet */
+	int64_t approved_at_us, ended_at_us, held_at_us; /* 0: not yet */
 	int64_t done, total;
 };
 /* Row i of a result of one of these; texts are borrowed from it. */
@@ -33,13 +33,28 @@ struct rights_filter {
 enum err rights_list(struct db *db, const struct rights_filter *f, struct db_result **out) MUST_CHECK;
 /* Is a request of this kind and scope for the customer still open? */
 enum err rights_open_like(struct db *db, int64_t customer, int32_t kind, const char *scope, bool *found) MUST_CHECK;
-/* The row must be locked. Sets state, reason, assignee, scope, due_at, extended, approved_at, ended_at, sref, customer. */
+/* The row must be locked. Sets state, reason, assignee, scope, due_at, extended and why, approved_at, ended_at, held_at. */
 enum err rights_update(struct db *db, const struct rights_row *r) MUST_CHECK;
 enum err rights_progress_set(struct db *db, int64_t request, int64_t done, int64_t total) MUST_CHECK;
-/* Approved, running (from before a crash), or held and perhaps free again; oldest first. */
-enum err rights_due_jobs(struct db *db, int32_t approved, int32_t running, int32_t held, struct db_result **out) MUST_CHECK;
+/* What a job can go on with: approved (but of the kind that people carry out), running (also from before a crash), or held
+ * and a hold of the customer has ended since; oldest first. */
+struct rights_due {
+	int32_t approved, running, held; /* states */
+	int32_t by_people;               /* kind */
+};
+enum err rights_due_jobs(struct db *db, const struct rights_due *d, struct db_result **out) MUST_CHECK;
+/* The customer's other requests that no job has begun end in that state: there is nobody left to answer to. */
+enum err rights_end_others(struct db *db, int64_t customer, int64_t but, int32_t running, int32_t to, const char *reason, int64_t at_us) MUST_CHECK;
 /* state, overdue, due in 72 h: counts of those not ended, a kind a row: kind, open, overdue, soon. */
 enum err rights_counts(struct db *db, struct db_result **out) MUST_CHECK;
+
+/* recipients of a request as they were listed, a JSON array; empty: not yet. */
+enum err rights_recipients(struct db *db, int64_t request, struct db_result **out) MUST_CHECK;
+enum err rights_recipients_set(struct db *db, int64_t request, const struct buf *list) MUST_CHECK;
+/* The same where none were listed before; *found false: there were. */
+enum err rights_recipients_first(struct db *db, int64_t request, const struct buf *list, bool *found) MUST_CHECK;
+/* Requests of that kind and state whose recipients were not listed; oldest first. */
+enum err rights_untold(struct db *db, int32_t kind, int32_t state, struct db_result **out) MUST_CHECK;
 
 enum err rights_approve(struct db *db, int64_t request, const char *approver, const uint8_t hash[static 32], int64_t at_us) MUST_CHECK;
 /* approver, scope_hash, at; those after since. */
@@ -54,8 +69,11 @@ struct hold_entry {
 	const char *scope, *reason, *law, *by;
 };
 enum err hold_insert(struct db *db, const struct hold_entry *h, int64_t *hold) MUST_CHECK;
-/* hold, customer_id, scope, reason, law, until, proposed_by, proposed_at, confirmed_by, released_by. customer 0: of all, newest first, at most most. */
-enum err hold_list(struct db *db, int64_t customer, int64_t hold, int32_t most, struct db_result **out) MUST_CHECK;
+/* hold, customer_id, scope, reason, law, until, proposed_by, proposed_at, confirmed_by, released_by, newest first, those below before; hold 0: all. */
+enum err hold_list(struct db *db, int64_t before, int64_t hold, int32_t most, struct db_result **out) MUST_CHECK;
+/* Locks the customer's requests of a kind that have not ended, so that none changes its state before this transaction ends;
+ * is one in that state? */
+enum err rights_lock_open(struct db *db, int64_t customer, int32_t kind, int32_t state, bool *found) MUST_CHECK;
 enum err hold_confirm(struct db *db, int64_t hold, const char *by, int64_t at_us) MUST_CHECK;
 enum err hold_release(struct db *db, int64_t hold, const char *by, int64_t at_us) MUST_CHECK;
 /* scope of each hold that counts now. */

@@ -17,11 +17,13 @@ sys.path[:0] = [HERE, os.path.join(TOP, "tests", "e2e")]
 
 import peers  # noqa: E402
 import proc  # noqa: E402
+import verify  # noqa: E402
 import vault as e2e  # noqa: E402
 
 LOAD = os.path.join(TOP, "build", "bench", "load")
 WORKS = ["read_plain_10", "read_masked_10", "detokenize_1", "detokenize_100", "create_10", "batch_create_1000",
          "search_eq"]
+VERIFY = "verify_log"  # of vaultctl, without a vault
 CONNECTIONS = [1, 16, 64, 256]
 # A batch of a thousand customers keeps one executor busy for tens of milliseconds and weighs 700 kB: 256 at once would
 # wait for longer than a request may, which is what the queue is for and no figure of throughput.
@@ -112,7 +114,7 @@ class Bench:
                 self.measure_select(connections)
                 self.measure("nginx_static", connections)
                 for work in self.o.works:
-                    if connections in CONNECTIONS_OF.get(work, self.o.connections):
+                    if work != VERIFY and connections in CONNECTIONS_OF.get(work, self.o.connections):
                         self.measure(work, connections)
             for clients in PGBENCH_ALSO:
                 self.measure_select(clients)
@@ -212,15 +214,16 @@ def targets(rows):
 def arguments():
     p = argparse.ArgumentParser(prog="tests/bench/run.sh", description=__doc__)
     p.add_argument("--quick", action="store_true", help="one round of one second at 1 and 64 connections")
-    p.add_argument("--work", action="append", choices=WORKS, help="only this work (may be repeated)")
+    p.add_argument("--work", action="append", choices=[*WORKS, VERIFY], help="only this work (may be repeated)")
     p.add_argument("--connections", action="append", type=int, help="only this many connections (may be repeated)")
     o = p.parse_args()
     quick = o.quick or os.environ.get("BENCH_QUICK") == "1"
-    o.works = o.work or WORKS
+    o.works = o.work or [*WORKS, VERIFY]
     o.connections = o.connections or ([1, 64] if quick else CONNECTIONS)
     o.seconds = number("BENCH_SECONDS", 1 if quick else 3)
     o.rounds = int(number("BENCH_ROUNDS", 1 if quick else 3))
     o.customers = int(number("BENCH_CUSTOMERS", 2000 if quick else 10000))
+    o.log_records = int(number("BENCH_LOG_RECORDS", 100000 if quick else 1000000))
     o.out = os.environ.get("BENCH_OUT", os.path.join(TOP, "build", "bench.json"))
     if any(not 1 <= c <= 280 for c in o.connections):
         p.error("--connections must be 1 to 280")
@@ -240,6 +243,8 @@ def main():
         bench.start()
         bench.rounds()
     rows = bench.rows()
+    if VERIFY in options.works:
+        rows.append(verify.measure(options.log_records, options.rounds))
     with open(options.out, "w", encoding="ascii") as f:
         json.dump(rows, f, indent=1)
         f.write("\n")

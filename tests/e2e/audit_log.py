@@ -63,7 +63,7 @@ class Log:
 
     def _predecessor(self, stream, record):
         """A stream's first record names where the previous stream of its node and executor ended."""
-        assert record["activity"] == "stream" and record["operation"] == "stream.open", record
+        assert record["activity"] == "stream" and record["operation"] in ("stream.open", "log.open"), record
         if "previous_stream" not in record:
             return
         seq, mac = self.end[record["previous_stream"]]

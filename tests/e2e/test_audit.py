@@ -33,13 +33,13 @@ def query(**more):
 class Follower:
     """A raw client of a stream; lines() gives what came so far."""
 
-    def __init__(self, certificate, at=None, **filters):
+    def __init__(self, certificate, at=None, path=None, **filters):
         at = at or VAULT
         client = at.client(certificate)
         context = client.context()
         self.sock = context.wrap_socket(socket.create_connection(("127.0.0.1", at.port), timeout=20 * vault.SLOW),
                                         server_hostname="127.0.0.1")
-        self.sock.sendall(f"GET {query(follow='true', **filters)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        self.sock.sendall(f"GET {path or query(follow='true', **filters)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         self.raw = b""
         while b"\r\n\r\n" not in self.raw:
             self._more()
@@ -248,6 +248,22 @@ class Filters(Base):
         finally:
             self.ok(admin.post("/v1/policies:activate", {"text": before}))
 
+    def test_who_has_no_tokens_finds_a_customers_records_by_the_sref_of_one(self):
+        core, security = self.client("crm-core", "onboarding"), self.client("security")
+        customer, record = self.create(core)
+        self.create(core)
+        self.ok(core.get("/v1/customers/" + customer))
+        sref = self.ok(security.get("/v1/audit/records/" + record))["sref"]
+        found = self.ok(security.get(query(customer=sref)))["data"]
+        self.assertEqual([(r["activity"], r["sref"]) for r in found], [("read", sref), ("create", sref)])
+        page = self.ok(security.get(query(customer=sref, limit=1)))
+        self.assertEqual([r["activity"] for r in self.ok(security.get(query(customer=sref, limit=1, cursor=page["next"])))["data"]], ["create"])
+        self.assertEqual(self.ok(security.get(query(customer="0" * 32)))["data"], [])
+        for bad in (sref.upper() if sref.upper() != sref else "A" * 32, sref + "0", sref[1:]):
+            self.refused(security.get(query(customer=bad)), 400, "bad_token")
+        done = VAULT.ctl("--json", "audit", "list", "--customer", sref, certificate="security", check=True)
+        self.assertEqual({r["sref"] for r in json.loads(done.stdout)["data"]}, {sref})
+
 
 class Handshakes(Base):
     def recorded(self):
@@ -288,6 +304,12 @@ class Streams(Base):
         self.assertLess(time.monotonic() - began, 2 * vault.SLOW)
         f.close()
         vault.wait_until(lambda: VAULT.metric("vault_audit_followers") == 0, 40, "the follower is gone")
+
+    def test_a_bare_follow_follows(self):
+        f = self.follow(path="/v1/audit/records?follow&activity=create")
+        self.assertEqual((f.status, "application/x-ndjson" in f.head), (200, True), f.head)
+        _, record = self.create()
+        f.read(lambda lines: any(r["id"] == record for r in lines))
 
     def test_several_follow_with_filters_of_their_own(self):
         one, two = self.follow(outcome="failure"), self.follow("compliance-1", activity="create")

@@ -123,6 +123,16 @@ class Consents(test_api.Api):
         got = self.expect(self.desk.get(f"/v1/customers/{desk}?fields=phone&form=plain"), 200)
         self.assertEqual(got["fields"]["phone"]["form"], "plain")
 
+    def test_a_restricted_customer_is_not_found_by_a_search(self):
+        def found():
+            reply = self.desk.post("/v1/customers:search", {"where": {"email": self.fields["email"]}})
+            return len(self.expect(reply, 200)["data"])
+        self.assertEqual(found(), 1)
+        self.expect(self.core.put(self.path + "/restriction"), 200)
+        self.assertEqual(found(), 0)
+        self.expect(self.core.delete(self.path + "/restriction"), 200)
+        self.assertEqual(found(), 1)
+
     def test_bad_decisions_change_nothing(self):
         later, past = rfc3339(time.time() + 7200), rfc3339(time.time() - 60)
         for more in ({"decision": "maybe"}, {"channel": "pigeon"}, {"channel": None}, {"given_at": later}, {"valid_until": past},

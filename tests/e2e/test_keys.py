@@ -115,7 +115,7 @@ class Rotation(Keys):
             time.sleep(OVERLAP_S)
             done = self.key(self.a, "destroy", "1")
             self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertIn("still hold it: b:", done.stdout)
+            self.assertRegex(done.stdout, "still hold it: .*b:")
             self.bring(self.a, self.b)
             time.sleep(1)
         finally:
@@ -236,6 +236,20 @@ class Destruction(Keys):
         reply = self.core.get(path)
         self.assertEqual((reply.status, reply.code), (503, "key_epoch"), reply)
         self.assertNotIn(b"example.com", reply.body)
+
+    def test_a_database_restored_from_before_a_rotation_goes_on_with_the_keyrings_epoch(self):
+        token = self.create(1)[0]
+        self.rotate()
+        self.destroyed()
+        for v in (self.a, self.b):
+            v.stop()
+        # key_epoch as it was in the dump; customer_key is the newest copy.
+        self.a.cluster.sql("DELETE FROM vault.key_epoch WHERE epoch = 2; "
+                           "UPDATE vault.key_epoch SET state = 'active', retired_at = NULL, destroyed_at = NULL, gone_at = NULL WHERE epoch = 1")
+        self.a.start()
+        self.assertEqual(self.core.get("/v1/customers/" + token).status, 200)
+        self.assertEqual([(e["epoch"], e["state"]) for e in self.epochs().values()], [(1, "retiring"), (2, "active")])
+        self.assertEqual(self.core.post("/v1/customers", {"fields": {"email": "x@example.com"}}).status, 201)
 
     def test_a_rewrap_never_brings_an_erased_customers_key_back(self):
         self.create(50)

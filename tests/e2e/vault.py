@@ -85,9 +85,11 @@ def run(*args, **kwargs):
     kwargs.setdefault("timeout", 120)
     kwargs.setdefault("env", clean_environment())
     kwargs.setdefault("cwd", ROOT)
+    if "input" not in kwargs:
+        kwargs.setdefault("stdin", subprocess.DEVNULL)
     # Files, not pipes: a server started by the program keeps its output open.
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        done = subprocess.run([str(a) for a in args], stdin=subprocess.DEVNULL, stdout=out, stderr=err, **kwargs)
+        done = subprocess.run([str(a) for a in args], stdout=out, stderr=err, text="input" in kwargs, **kwargs)
         out.seek(0)
         err.seek(0)
         done.stdout, done.stderr = out.read(), err.read()
@@ -267,7 +269,7 @@ class Vault:
             VAULT_OPERATIONS_PORT=self.operations_port)
         env.update({k: str(v) for k, v in kwargs.pop("env", {}).items()})
         more = []
-        if args and args[0] not in ("key", "migrate", "backup", "erasure"):
+        if args and args[0] not in ("key", "migrate", "backup", "restore", "erasure"):
             more = ["--url", "https://127.0.0.1:%d" % self.port, "--ca", self.certs / "ca.pem",
                     "--cert", self.certs / (certificate + ".pem"), "--key", self.certs / (certificate + ".key")]
         return run(VAULTCTL, *args, *more, env=env, cwd=kwargs.pop("cwd", self.folder), check=check, **kwargs)

@@ -15,7 +15,7 @@ static void check(const struct route *r, const char *const params[ROUTE_PARAMS_M
 	for (const char *at = r->pattern; *at; at++)
 		parts += *at == '{';
 	for (size_t i = 0; i < ROUTE_PARAMS_MAX; i++)
-		if ((i < parts) != (params[i] != NULL) || (params[i] && (!params[i][0] || strchr(params[i], '/'))))
+		if ((i < parts) != (params[i] != NULL) || (params[i] && (!params[i][0] || (!(r->flags & ROUTE_REST) && strchr(params[i], '/')))))
 			abort();
 }
 

@@ -19,7 +19,7 @@ done < <(grep '^\.It Ev' $page | grep -oE 'VAULT_[A-Z_]+')
 
 page=vault/ctl/vaultctl.1
 help=$("$build/vaultctl" --help) || { echo "$build/vaultctl --help fails"; exit 1; }
-mapfile -t commands < <(sed -n '/^Commands:/,/^$/s/^  \([a-z]*\( [a-z][a-z]*\)\?\)  .*/\1/p' <<<"$help")
+mapfile -t commands < <(sed -n '/^Commands:/,/^$/s/^  \([a-z]*\( [a-z][a-z-]*\)\?\)  .*/\1/p' <<<"$help")
 [ ${#commands[@]} -gt 10 ] || complain "vaultctl --help lists ${#commands[@]} commands: can that be?"
 for command in "${commands[@]}"; do
 	grep -q "^\.It Cm $command\b" $page || complain "$page lacks the command $command"

@@ -5,11 +5,15 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "crypto/secret.h"
+#include "vault/app/alarm.h"
+#include "post/post.h"
 #include "vault/app/background.h"
 #include "vault/app/key_worker.h"
 #include "vault/app/batch.h"
 #include "vault/app/follow.h"
 #include "vault/app/handshake.h"
+#include "vault/app/audit_seal.h"
+#include "vault/app/watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,7 +80,12 @@ enum err app_start(const struct config *config, struct app **out, struct buf *wh
 	pthread_mutex_init(&app->snapshot_lock, NULL);
 	name_node(app);
 	snprintf(app->key_node, sizeof app->key_node, "%s:%lld", app->node, (long long)config->listen_port);
-	e = keyring_open(config->keyring, config->root_key, &app->keyring, why);
+	app->body_memory_max = BODY_MEMORY_MAX;
+	e = post_start();
+	if (!e)
+		e = keyring_open(config->keyring, config->root_key, &app->epochs, why);
+	if (!e)
+		e = keyring_keys(app->epochs, &app->keyring);
 	if (!e)
 		e = secret_random(app->request_seed, sizeof app->request_seed);
 	if (!e)
@@ -88,9 +97,15 @@ enum err app_start(const struct config *config, struct app **out, struct buf *wh
 	if (!e)
 		e = name_routes();
 	if (!e)
+		e = alarms_new(app, &app->alarms);
+	if (!e)
+		e = watch_new(app, &app->watch);
+	if (!e)
 		e = start_executors(app);
 	if (!e)
 		e = handshakes_new(app, &app->handshakes);
+	if (!e)
+		e = audit_seal_new(app, &app->seal);
 	if (!e)
 		e = background_start(app);
 	app->workers_ran = !e;
@@ -114,6 +129,7 @@ void app_stop(struct app *app)
 		return;
 	handshakes_stop(app->handshakes);
 	background_stop(app);
+	alarms_stop(app->alarms);
 	if (app->workers_ran)
 		key_leave(app);
 	if (app->single)
@@ -123,12 +139,17 @@ void app_stop(struct app *app)
 	for (size_t i = 0; i < app->n_executors; i++)
 		executor_join(app->executors[i]);
 	handshakes_free(app->handshakes);
+	audit_seal_free(app->seal);
+	alarms_free(app->alarms);
+	watch_free(app->watch);
 	follow_free(app->follow);
 	queue_free(app->single);
 	queue_free(app->bulk);
 	snapshot_drop(app->snapshot);
+	keyring_free(app->epochs);
 	keyring_free(app->keyring);
 	pthread_mutex_destroy(&app->snapshot_lock);
+	post_stop();
 	free(app);
 }
 
@@ -157,6 +178,10 @@ bool app_ready(struct app *app, struct buf *json)
 		snprintf(trouble, sizeof trouble, "lacks key epoch %u, which is active", atomic_load(&app->lacks_epoch));
 		json_key_string(&j, "keyring", trouble);
 	}
+	if (audit_seal_trouble(app->seal, trouble)) {
+		ready = false;
+		json_key_string(&j, "audit_log", trouble);
+	}
 	if (ready) {
 		struct snapshot *s = app_snapshot(app);
 
@@ -176,7 +201,7 @@ struct keyring *app_keyring(struct app *app)
 	struct keyring *k;
 
 	pthread_mutex_lock(&app->snapshot_lock);
-	k = keyring_take(app->keyring);
+	k = keyring_take(app->epochs);
 	pthread_mutex_unlock(&app->snapshot_lock);
 	return k;
 }
@@ -189,10 +214,10 @@ enum err app_reload_keyring(struct app *app, struct buf *why)
 	if (e)
 		return e;
 	pthread_mutex_lock(&app->snapshot_lock);
-	old = app->keyring;
+	old = app->epochs;
 	e = keyring_succeeds(fresh, old, why);
 	if (!e)
-		app->keyring = fresh;
+		app->epochs = fresh;
 	pthread_mutex_unlock(&app->snapshot_lock);
 	keyring_free(e ? fresh : old); /* batches under way hold the old one until they end */
 	if (!e)

@@ -10,11 +10,16 @@
 #include <pthread.h>
 
 #define EXECUTORS_MAX 17
-#define WORKERS_MAX 6
+#define WORKERS_MAX 12
+/* Bodies up to BODY_SMALL are bounded by the number of connections; larger ones share BODY_MEMORY_MAX, so that no caller,
+ * whatever its rights, fills the memory of a node with bodies that it does not end. */
+#define BODY_SMALL ((size_t)64 << 10)
+#define BODY_MEMORY_MAX ((size_t)256 << 20)
 
 struct app {
 	const struct config *config;
-	struct keyring *keyring; /* under snapshot_lock; replaced by a reload */
+	struct keyring *keyring; /* its keys but for KEKs, for the life of the process */
+	struct keyring *epochs;  /* the keyring in force, under snapshot_lock; replaced by a reload */
 	char node[65];
 	char key_node[80];               /* its name in key_node */
 	bool workers_ran;
@@ -27,10 +32,15 @@ struct app {
 	_Atomic bool draining;
 	uint64_t request_seed[2]; /* random; see make_request_id */
 	_Atomic uint64_t requests;
+	size_t body_memory_max;      /* most that all large bodies in flight may take together */
+	_Atomic size_t body_memory;  /* what they take now */
 	enum err (*reload)(void *ctx, struct buf *why);
 	void *reload_ctx;
 	struct follow *follow;
 	struct handshakes *handshakes;
+	struct audit_seal *seal;
+	struct alarms *alarms;
+	struct watch *watch;
 	struct worker *workers[WORKERS_MAX]; /* by enum background */
 };
 

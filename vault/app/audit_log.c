@@ -9,8 +9,10 @@
 
 #include "base/clock.h"
 #include "codec/value.h"
+#include "store/audit.h"
 #include "store/audit_query.h"
 #include "vault/app/audit_filter.h"
+#include "vault/app/audit_id.h"
 #include "vault/app/customer.h"
 #include "vault/app/follow.h"
 #include "vault/app/manage.h"
@@ -23,14 +25,15 @@
 #define LIMIT_DEFAULT 50
 #define LIMIT_MAX 500
 #define PAGE_BYTES_MAX ((size_t)8 << 20)
-#define SEGMENTS_A_TIME 8
+#define SEGMENTS_A_TIME 8 /* at first; more where they hold few records that match */
+#define SEGMENTS_MOST 128
 #define SEARCH_US 4000000 /* past it a page is cut short; its cursor goes on */
 
 struct audit_plan {
 	struct audit_filter filter;
 	struct target customer;
 	bool by_customer, follow;
-	size_t n_terms; /* of the filter, without the customer's */
+	size_t n_terms; /* of the filter, without that of a customer's token */
 	const char *cursor;
 	int64_t limit;
 	/* of one decision */
@@ -72,7 +75,7 @@ static enum err read_follow(struct req *r, struct audit_plan *p)
 {
 	const char *follow = req_query(r, "follow");
 
-	p->follow = follow && !strcmp(follow, "true");
+	p->follow = follow && (!*follow || !strcmp(follow, "true"));
 	if (follow && !p->follow && strcmp(follow, "false") != 0)
 		return req_fail(r, ERR_BAD_PARAMETER, "follow");
 	if (p->follow && (req_query(r, "limit") || p->cursor)) /* a stream has no pages */
@@ -80,10 +83,37 @@ static enum err read_follow(struct req *r, struct audit_plan *p)
 	return ERR_OK;
 }
 
+static bool read_sref(const char *text, uint8_t out[static SREF_LEN])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	if (strlen(text) != 2 * SREF_LEN || strspn(text, digits) != 2 * SREF_LEN)
+		return false;
+	for (size_t i = 0; i < SREF_LEN; i++)
+		out[i] = (uint8_t)((strchr(digits, text[2 * i]) - digits) << 4 | (strchr(digits, text[2 * i + 1]) - digits));
+	return true;
+}
+
+/* A customer is named by a token of the caller's, or by the sref of a record: who supervises access has no tokens. */
+static enum err read_customer(struct req *r, struct audit_plan *p)
+{
+	const char *customer = req_query(r, "customer");
+	uint8_t sref[SREF_LEN];
+
+	if (customer && read_sref(customer, sref)) {
+		const enum err e = audit_filter_member(&p->filter, &r->arena, "sref", customer, 's', sref, sizeof sref);
+
+		p->n_terms = p->filter.n;
+		return e;
+	}
+	p->by_customer = customer != NULL;
+	return customer ? target_parse(r, customer, &p->customer) : ERR_OK;
+}
+
 enum err audit_list_plan(struct req *r)
 {
 	struct audit_plan *p = arena_alloc(&r->arena, sizeof *p);
-	const char *customer = req_query(r, "customer"), *outcome = req_query(r, "outcome");
+	const char *outcome = req_query(r, "outcome");
 	int64_t since, until;
 	enum err e;
 
@@ -107,8 +137,7 @@ enum err audit_list_plan(struct req *r)
 		return e;
 	audit_filter_times(&p->filter, since, until);
 	p->n_terms = p->filter.n;
-	p->by_customer = customer != NULL;
-	return customer ? target_parse(r, customer, &p->customer) : ERR_OK;
+	return read_customer(r, p);
 }
 
 /* The customer's sref: the log knows it by no other name. */
@@ -231,6 +260,15 @@ static enum err take_segment(struct req *r, struct audit_plan *p, const struct d
 	return buf_err(&r->out);
 }
 
+/* Who was refused what: one key says both. */
+static void add_failures(const struct req *r, struct db_array *keys)
+{
+	const char *actor = req_query(r, "actor"), *outcome = req_query(r, "outcome");
+
+	if (actor && outcome && !strcmp(outcome, "failure"))
+		db_array_int8(keys, audit_key('f', actor, strlen(actor)));
+}
+
 static enum err fill_page(struct req *r, struct batch *b, struct audit_plan *p)
 {
 	const int64_t until_us = clock_mono_us() + SEARCH_US;
@@ -241,6 +279,7 @@ static enum err fill_page(struct req *r, struct batch *b, struct audit_plan *p)
 
 	db_array_init(&keys, DB_INT8);
 	audit_filter_keys(&p->filter, &keys);
+	add_failures(r, &keys);
 	while (!e && !end && !p->more) {
 		struct db_result *rows = NULL;
 
@@ -248,7 +287,8 @@ static enum err fill_page(struct req *r, struct batch *b, struct audit_plan *p)
 		e = audit_query_page(b->db, &q, &rows);
 		for (size_t i = 0; !e && !p->more && i < db_rows(rows); i++)
 			e = take_segment(r, p, rows, i);
-		end = !e && db_rows(rows) < SEGMENTS_A_TIME;
+		end = !e && db_rows(rows) < q.most;
+		q.most = q.most < SEGMENTS_MOST ? 4 * q.most : q.most;
 		db_result_free(rows);
 		if (!end && clock_mono_us() > until_us)
 			p->more = true;
@@ -309,8 +349,7 @@ enum step audit_list_decide(struct req *r, struct batch *b)
 
 /* ---- one record ---- */
 
-/* "stream-seq", both numbers from 1. */
-static bool read_id(const char *text, int64_t *stream, int64_t *seq)
+bool audit_id_read(const char *text, int64_t *stream, int64_t *seq)
 {
 	int64_t *const parts[] = {stream, seq};
 
@@ -337,7 +376,7 @@ enum step audit_get_decide(struct req *r, struct batch *b)
 
 	if (manage_right(r, RIGHT_READ_AUDIT))
 		return STEP_FAIL;
-	if (!read_id(r->params[0], &stream, &seq))
+	if (!audit_id_read(r->params[0], &stream, &seq))
 		return req_fail(r, ERR_NOT_FOUND, "id"), STEP_FAIL;
 	r->err = audit_query_one(b->db, stream, seq, &rows);
 	if (r->err)

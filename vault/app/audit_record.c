@@ -4,7 +4,8 @@
 
 #include "base/json.h"
 #include "base/log.h"
-#include "vault/app/customer.h"
+#include "vault/app/alarm.h"
+#include "vault/app/slice.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +29,8 @@ void audit_mark(const struct req *r, const struct batch *b, struct audit_mark *m
 	                         .keys_len = b->segment.keys.bytes.len,
 	                         .keys_n = b->segment.keys.n,
 	                         .count = b->segment.count,
-	                         .req_count = r->audit_count};
+	                         .req_count = r->audit_count,
+	                         .canaries = r->canaries};
 }
 
 void audit_cut(struct req *r, struct batch *b, const struct audit_mark *m)
@@ -38,6 +40,7 @@ void audit_cut(struct req *r, struct batch *b, const struct audit_mark *m)
 	b->segment.keys.n = m->keys_n;
 	b->segment.count = m->count;
 	r->audit_count = m->req_count;
+	r->canaries = m->canaries;
 }
 
 /* Fields by the form given: {"masked:email":[1],"plain":[3,4]}. Forms are few, so
@@ -120,6 +123,31 @@ static void put_first_half(struct json *j, const struct req *r, const struct bat
 	json_key_string(j, "outcome", e->code ? "failure" : "success");
 }
 
+/* What a write replaced, so that each customer's rows are a chain through the log. */
+static void put_row(struct json *j, const struct audit_entry *e)
+{
+	const struct customer_row *before = e->customer && (e->row_sha256 || e->row_gone) ? e->customer->row : NULL;
+	uint8_t sha256[32];
+
+	if (before) {
+		if (slice_row_sha256(before, sha256))
+			j->out->failed = true;
+		json_key(j, "row_before_sha256");
+		json_hex(j, sha256, sizeof sha256);
+	}
+	if (e->row_sha256) {
+		json_key(j, "row_sha256");
+		json_hex(j, e->row_sha256, 32);
+	}
+	if (e->row_version)
+		json_key_int(j, "row_version", e->row_version);
+}
+
+static const uint8_t *sref_of(const struct audit_entry *e)
+{
+	return e->sref || !e->customer ? e->sref : e->customer->sref;
+}
+
 static void put_second_half(struct json *j, const struct req *r, const struct batch *b, const struct audit_entry *e)
 {
 	json_key(j, "policy");
@@ -128,17 +156,12 @@ static void put_second_half(struct json *j, const struct req *r, const struct ba
 		json_key_string(j, "purpose", r->snapshot->purposes[r->purpose].name);
 	put_optional(j, "request_id", r->request_id);
 	json_key_int(j, "revision", r->snapshot->revision);
-	if (e->row_sha256) {
-		json_key(j, "row_sha256");
-		json_hex(j, e->row_sha256, 32);
-	}
-	if (e->row_version)
-		json_key_int(j, "row_version", e->row_version);
+	put_row(j, e);
 	if (e->n_rules)
 		put_rules(j, e);
-	if (e->customer) {
+	if (sref_of(e)) {
 		json_key(j, "sref");
-		json_hex(j, e->customer->sref, sizeof e->customer->sref);
+		json_hex(j, sref_of(e), SREF_LEN);
 	}
 	if (e->state >= 0)
 		json_key_int(j, "state", e->state);
@@ -157,13 +180,15 @@ static void put_keys(const struct req *r, struct batch *b, const struct audit_en
 	audit_segment_key(g, audit_key('a', r->identity, strlen(r->identity)));
 	audit_segment_key(g, audit_key('o', e->activity, strlen(e->activity)));
 	audit_segment_key(g, audit_key('u', outcome, strlen(outcome)));
+	if (e->code) /* who tried what he may not: segments that hold the caller, and some failure, are many */
+		audit_segment_key(g, audit_key('f', r->identity, strlen(r->identity)));
 	if (r->purpose >= 0) {
 		const char *name = r->snapshot->purposes[r->purpose].name;
 
 		audit_segment_key(g, audit_key('p', name, strlen(name)));
 	}
-	if (e->customer)
-		audit_segment_key(g, audit_key('s', e->customer->sref, sizeof e->customer->sref));
+	if (sref_of(e))
+		audit_segment_key(g, audit_key('s', sref_of(e), SREF_LEN));
 }
 
 /* Closes a record whose length field stands at at. */
@@ -208,14 +233,14 @@ enum err audit_add(struct req *r, struct batch *b, const struct audit_entry *ent
 		r->audit_stream = b->stream.stream;
 		r->audit_first = b->stream.next_seq + b->segment.count - 1;
 	}
-	return ERR_OK;
+	return b->snapshot->n_canaries && sref_of(entry) ? alarm_watch(r, b, entry->activity, sref_of(entry)) : ERR_OK;
 }
 
 static const char *activity_of(const struct req *r)
 {
 	const char *method = r->route->method;
 
-	if (strstr(r->route->operation, "audit"))
+	if (strstr(r->route->operation, "audit") && !strstr(r->route->operation, "new_origin"))
 		return "audit_read";
 	if (!strncmp(r->route->operation, "consent.", 8) && !strcmp(method, "GET"))
 		return "consent_read";

@@ -14,15 +14,17 @@ struct audit_field {
 };
 
 struct audit_entry {
-	const char *activity; /* read, create, update, delete, search, translate, revoke, manage, audit_read, whoami, stream */
+	const char *activity; /* vault/AUDIT.md lists them */
 	enum err code;        /* ERR_OK: outcome success */
 	const struct customer *customer; /* NULL: none, or not to be named */
+	const uint8_t *sref;  /* names a customer that is not open here; NULL: as customer says */
 	const char *asked;    /* form asked for; NULL: none */
 	const struct audit_field *fields;
 	size_t n_fields;
 	uint16_t kind;        /* number of the record kind; 0: none */
 	uint32_t row_version; /* 0: none */
 	const uint8_t *row_sha256; /* 32 bytes of the stored ciphertext row, on writes; NULL: none */
+	bool row_gone;        /* the customer's row is deleted; the version is the deleted row's */
 	uint32_t count;       /* of what the activity counts (results, records, repeats); 0: left out */
 	const char *object;   /* what was managed: field, policy, identity ... never a customer's data; NULL: none */
 	const uint16_t *rules; /* policy lines that decided */
@@ -40,6 +42,7 @@ void audit_stream_opened(struct batch *b);
 struct audit_mark {
 	size_t bodies_len, keys_len;
 	uint32_t keys_n, count, req_count;
+	const struct canary_hit *canaries;
 };
 void audit_mark(const struct req *r, const struct batch *b, struct audit_mark *m);
 void audit_cut(struct req *r, struct batch *b, const struct audit_mark *m);

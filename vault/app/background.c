@@ -1,11 +1,16 @@
 /* background.c: the table of workers and their tasks. */
 #include "vault/app/background.h"
 
+#include "store/audit_tree.h"
 #include "store/statements.h"
 #include "vault/app/consent_expiry.h"
 #include "vault/app/export.h"
 #include "vault/app/key_worker.h"
+#include "vault/app/outbox.h"
+#include "vault/app/recipients.h"
 #include "vault/app/rights_jobs.h"
+#include "vault/app/audit_seal.h"
+#include "vault/app/watch.h"
 
 static const struct db_statement no_statements[] = {{NULL, NULL}};
 
@@ -19,6 +24,18 @@ static enum err sweep(struct app *app, struct worker *w, struct db *db, bool *mo
 
 static const struct worker_task rights[] = {
     {"rights_requests", 1000000, rights_run_due},
+    {"recipients", 1000000, recipients_rectified},
+    {NULL, 0, NULL},
+};
+
+static const struct worker_task sealer[] = {
+    {"seal", 400000, audit_seal_run},
+    {NULL, 0, NULL},
+};
+
+static const struct worker_task outbox[] = {
+    {"outbox", 1000000, outbox_send},
+    {"outbox_clean", (int64_t)3600 * 1000000, outbox_clean},
     {NULL, 0, NULL},
 };
 
@@ -38,9 +55,12 @@ static const struct worker_task upkeep[] = {
     {"sweep", (int64_t)600 * 1000000, sweep},
     {NULL, 0, NULL},
 };
+static const struct worker_task watch[] = {
+    {"watch", 500000, watch_run},
+    {"scrub", 1000000, scrub_run},
+    {NULL, 0, NULL},
+};
 
-
-/* Lock numbers are shared by all nodes, of all versions: never reused. */
 _Static_assert(BACKGROUND_COUNT <= WORKERS_MAX, "room in struct app");
 
 /* Lock numbers are shared by all nodes, of all versions: never reused. */
@@ -54,6 +74,9 @@ static const struct {
     [BACKGROUND_RIGHTS] = {"rights", 2, no_statements, rights},
     [BACKGROUND_NODE] = {"node", 0, no_statements, node},
     [BACKGROUND_KEYS] = {"keys", 6, no_statements, keys},
+    [BACKGROUND_SEALER] = {"sealer", 3, audit_tree_statements, sealer},
+    [BACKGROUND_WATCH] = {"watch", 11, no_statements, watch},
+    [BACKGROUND_OUTBOX] = {"outbox", 8, no_statements, outbox},
 };
 
 enum err background_start(struct app *app)

@@ -9,6 +9,9 @@ enum background {
 	BACKGROUND_RIGHTS, /* carries rights requests out */
 	BACKGROUND_NODE,   /* on every node: tells that it lives, and which key epochs it holds */
 	BACKGROUND_KEYS,   /* wraps customers' keys anew after a rotation */
+	BACKGROUND_SEALER, /* seals the audit log */
+	BACKGROUND_WATCH,  /* reads the audit log: alarms, budgets, rows against the log */
+	BACKGROUND_OUTBOX, /* sends messages to webhooks */
 	BACKGROUND_COUNT
 };
 

@@ -12,12 +12,14 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "store/statements.h"
+#include "vault/app/alarm.h"
 #include "vault/app/audit_record.h"
 #include "vault/app/follow.h"
 
 #include <string.h>
 
 #define ROUNDS_MAX 8
+#define CLOCK_BACK_US 1000000 /* less is the slew of a clock that is kept */
 #define REVISIONS_MAX 4 /* attempts to meet a configuration that keeps changing */
 
 /* A clean slate for each request; also when a batch is run again. */
@@ -31,7 +33,9 @@ static void req_restart(struct req *r)
 	r->audit_count = 0;
 	r->status = 0;
 	r->content_type = NULL;
+	r->cache_control = NULL;
 	r->about = NULL;
+	r->canaries = NULL;
 	if (!r->plan_err) /* else it says where the plan failed */
 		r->pointer = NULL;
 	r->etag[0] = 0;
@@ -168,6 +172,19 @@ static void reply_all(struct batch *b, struct executor_job **jobs, size_t n)
 	}
 }
 
+static enum err raise_canaries(struct batch *b, struct executor_job **jobs, size_t n)
+{
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; i < n && !e; i++) {
+		const struct req *r = (const struct req *)jobs[i];
+
+		if (r->canaries && !r->job.again)
+			e = alarm_canaries(r, b);
+	}
+	return e;
+}
+
 /* Everything up to and with COMMIT's answer. *sent: COMMIT has left. */
 static enum err finish(struct batch *b, struct db *db, struct executor_job **jobs, size_t n, bool *sent)
 {
@@ -230,8 +247,11 @@ static void want_all(struct batch *b, struct executor_job **jobs, size_t n)
 {
 	batch_clear(b);
 	b->now_us = clock_now_us();
-	if (b->now_us <= b->stream.last_at_us)
+	if (b->now_us <= b->stream.last_at_us) {
+		if (b->stream.last_at_us - b->now_us > CLOCK_BACK_US)
+			alarm_note(b->app->alarms, ALARM_CLOCK, b->app->node);
 		b->now_us = b->stream.last_at_us;
+	}
 	if (b->stream.next_seq == 1)
 		audit_stream_opened(b);
 	for (size_t i = 0; i < n; i++)
@@ -257,6 +277,8 @@ static enum batch_end run_batch(struct batch *b, struct db *db, struct executor_
 		batch_count_strangers(b);
 		*e = decide_all(b, db, jobs, n);
 	}
+	if (!*e && b->snapshot->n_canaries)
+		*e = raise_canaries(b, jobs, n);
 	if (!*e)
 		*e = finish(b, db, jobs, n, &sent);
 	if (!*e && b->change) {

@@ -51,9 +51,11 @@ enum err batch_adopt_snapshot(struct batch *b, struct db *db, struct buf *why)
 	struct snapshot *s;
 	enum err e = snapshot_load(db, &s, why);
 
-	if (!e && !s->key_epoch) { /* the first node of a new database */
+	if (!e && key_ahead(b->app, s->key_epoch)) { /* a new database, or one that was restored from before a rotation */
+		const uint32_t active = s->key_epoch;
+
 		snapshot_drop(s);
-		e = key_adopt(b->app, db);
+		e = key_adopt(b->app, db, active);
 		if (!e)
 			e = snapshot_load(db, &s, why);
 	}
@@ -73,12 +75,13 @@ enum err batch_adopt_snapshot(struct batch *b, struct db *db, struct buf *why)
 /* May be called for several connections in a row before one holds. */
 static enum err resume_stream(struct batch *b, struct db *db, bool *committed)
 {
+	bool ended = false;
 	int moved = -1;
 	enum err e = ERR_OK;
 
 	*committed = b->resolved;
 	if (b->stream.stream)
-		e = audit_stream_look(db, &b->stream, &moved);
+		e = audit_stream_look(db, &b->stream, &moved, &ended);
 	if (e)
 		return e;
 	if (b->in_doubt && moved == 1) {
@@ -91,7 +94,7 @@ static enum err resume_stream(struct batch *b, struct db *db, bool *committed)
 		e = store_barrier(db);
 		b->barrier_due = e != ERR_OK;
 	}
-	if (!e && moved) /* none yet, or another writer has it */
+	if (!e && (moved || ended)) /* none yet, or it is not ours any more */
 		e = audit_stream_open(db, b->app->node, b->executor, &b->stream, &b->predecessor);
 	return e;
 }

@@ -1,5 +1,5 @@
 /* batch_tools.c: what the operations borrow from a batch: claims, tokens, ETags. */
-#include "vault/app/batch.h"
+#include "vault/app/alarm.h"
 
 #include "base/log.h"
 #include "base/metrics.h"
@@ -52,6 +52,7 @@ static void count_stranger(struct batch *b, const struct stranger *s)
 		}
 	}
 	metric_add(METRIC_TOKEN_FORGERIES, 1);
+	alarm_note(b->app->alarms, ALARM_TOKEN_FORGERY, s->r->identity);
 	if (b->forger != s->r) /* one line a request: it may hold a thousand */
 		log_event(LOG_WARN, "token_forgery", "identity=%s: a token with a right checksum opens under no audience's key",
 		          s->r->identity);

@@ -8,6 +8,9 @@
 #include "vault/app/consent_read.h"
 #include "vault/app/internal.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #define CLAIM_CUSTOMER 0xc5000000000000u
 #define LOT 100 /* customers a batch */
 
@@ -73,14 +76,19 @@ static enum err expire_one(struct req *r, struct batch *b, struct customer *c)
 	struct consent_event events[POLICY_PURPOSES_MAX];
 	uint16_t expired[POLICY_PURPOSES_MAX];
 	struct db_result *rows = NULL;
+	const char *detail = NULL;
+	char text[120];
 	struct written w;
 	size_t n = 0;
 	enum err e = state ? consent_events(b->db, c->row->id, &rows) : ERR_MEMORY;
 
 	if (!e)
 		n = consent_derive(r->snapshot, rows, b->now_us, state, expired);
+	snprintf(text, sizeof text, "{\"actor\":\"%s\"}", r->identity); /* vault:NODE: no character to escape */
+	if (!e && !(detail = arena_copy(&b->arena, text, strlen(text))))
+		e = ERR_MEMORY;
 	for (size_t i = 0; i < n; i++)
-		events[i] = (struct consent_event){.kind = CONSENT_EXPIRED, .purpose = expired[i], .valid_until_us = INT64_MAX, .detail = "{}"};
+		events[i] = (struct consent_event){.kind = CONSENT_EXPIRED, .purpose = expired[i], .valid_until_us = INT64_MAX, .detail = detail};
 	if (!e) {
 		next.purposes = state->bytes;
 		next.purposes_len = sizeof state->bytes;

@@ -15,7 +15,7 @@
 
 /* The parts of a consent that go into its record, in the order of RFC 8785. */
 struct parts {
-	const char *basis, *channel, *given_at, *language, *method;
+	const char *basis, *channel, *given_at, *language, *method, *notice;
 	bool separate, written;
 };
 
@@ -58,6 +58,8 @@ static enum err compose_detail(struct req *r, const struct parts *p, const char 
 		json_key_string(&j, "language", p->language);
 	if (p->method)
 		json_key_string(&j, "method", p->method);
+	if (p->notice)
+		json_key_string(&j, "notice", p->notice);
 	if (r->request_id[0])
 		json_key_string(&j, "request_id", r->request_id);
 	if (p->separate)
@@ -238,6 +240,7 @@ enum err consent_parse(struct req *r, const struct node *n, size_t purpose, cons
 	if (!e)
 		e = take_personal(r, n, at, out);
 	parts.given_at = given_at;
+	parts.notice = out->event.notice_version ? p->notice : NULL;
 	return e ? e : compose_detail(r, &parts, &out->event.detail);
 }
 

@@ -5,6 +5,7 @@
 #include "store/consents.h"
 #include "vault/app/manage.h"
 #include "vault/app/operations.h"
+#include "vault/app/rights.h"
 
 #include <string.h>
 
@@ -215,8 +216,7 @@ enum step consents_list_decide(struct req *r, struct batch *b)
 	buf_reset(&r->out);
 	if (manage_right(r, RIGHT_READ_CONSENTS))
 		return STEP_FAIL;
-	r->err = target_open(b, &p->target, &c);
-	r->about = c;
+	r->err = rights_target_open(r, b, &p->target, &c);
 	if (!r->err)
 		r->err = p->purpose < 0 ? write_all(r, b, c) : write_one(r, b, p, c);
 	entry.customer = c;
@@ -232,5 +232,5 @@ enum err consent_read_target(struct req *r, struct batch *b, struct customer **c
 	const struct consent_plan *p = r->plan;
 
 	*purpose = &r->snapshot->purposes[p->purpose];
-	return target_open(b, &p->target, c);
+	return rights_target_open(r, b, &p->target, c);
 }

@@ -7,6 +7,7 @@
 #include "crypto/keyring.h"
 #include "crypto/secret.h"
 #include "vault/app/consent_state.h"
+#include "vault/app/slice.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -329,12 +330,7 @@ static enum err draft_finish(struct draft *d, struct batch *b, struct customer_w
 	w->fields_len = 2 + d->directory.len + d->units.len;
 	w->header = header;
 	w->header_len = header_len;
-	if (!e) {
-		const struct mac_part parts[] = {{header, header_len}, {fields, w->fields_len}};
-
-		e = sha256_parts(parts, 2, sha256);
-	}
-	return e;
+	return e ? e : slice_row_sha256(&(struct customer_row){.header = header, .header_len = header_len, .fields = fields, .fields_len = w->fields_len}, sha256);
 }
 
 static void draft_fini(struct draft *d)
@@ -375,6 +371,18 @@ static enum err first_consents(struct batch *b, const struct snapshot *s, const 
 	return consent_write_events(b, w->id, FIRST_GENERATION, in->consents, in->n_consents);
 }
 
+/* Positive, so that "after 0" in a lookup is before all. */
+static enum err new_id(struct batch *b, const uint8_t sref[static SREF_LEN], int64_t *id)
+{
+	uint32_t slice = 0;
+	enum err e = secret_random(id, sizeof *id);
+
+	if (!e)
+		e = slice_of(b->audit_mac, sref, &slice);
+	*id = slice_id(slice, *id | 1);
+	return e;
+}
+
 enum err customer_create(struct batch *b, const struct snapshot *s, const struct newcomer *in, struct written *out)
 {
 	struct customer_write w = {.version = 1, .dek_generation = FIRST_GENERATION, .token_generation = 1, .state_valid_until_us = INT64_MAX};
@@ -385,11 +393,10 @@ enum err customer_create(struct batch *b, const struct snapshot *s, const struct
 	*out = (struct written){.version = 1, .token_generation = 1};
 	buf_init(&d.directory, 0);
 	buf_init(&d.units, 0);
-	e = secret_random(&w.id, sizeof w.id);
-	w.id = (int64_t)((uint64_t)w.id >> 1 | 1); /* positive, so that "after 0" in a lookup is before all */
-	out->id = w.id;
+	e = secret_random(out->customer.sref, SREF_LEN);
 	if (!e)
-		e = secret_random(out->customer.sref, SREF_LEN);
+		e = new_id(b, out->customer.sref, &w.id);
+	out->id = w.id;
 	if (in->source)
 		memcpy(out->customer.source, in->source, strlen(in->source) + 1);
 	if (!e)

@@ -428,6 +428,15 @@ static enum step store_purpose(struct req *r, struct batch *b, const struct purp
 	return manage_done(r, b, "purpose", p->name);
 }
 
+/* A purpose that had no notice may get one. */
+static bool keeps_notice(const struct purpose *old, const struct req *r)
+{
+	size_t len;
+	const char *notice = node_string(node_get(doc_root(r->doc), "notice"), &len);
+
+	return !old->notice[0] || (notice && !strcmp(notice, old->notice));
+}
+
 enum step purpose_put_decide(struct req *r, struct batch *b)
 {
 	const struct snapshot *s = r->snapshot;
@@ -446,6 +455,10 @@ enum step purpose_put_decide(struct req *r, struct batch *b)
 	if (step == STEP_DONE && !refused && at < 0 && p.number > POLICY_PURPOSES_MAX) {
 		refused = true;
 		step = manage_refuse(r, b, ERR_CONFLICT, "there is no room for another purpose");
+	}
+	if (step == STEP_DONE && !refused && at >= 0 && !keeps_notice(&s->purposes[at], r)) {
+		refused = true;
+		step = manage_refuse(r, b, ERR_CONFLICT, "the notice of a purpose can't change: consents name versions of it; declare another purpose");
 	}
 	if (step == STEP_DONE && !refused) {
 		if (at >= 0) {

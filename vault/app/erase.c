@@ -3,6 +3,8 @@
  * can read it any more (G2). A part: the fields and records named, but for what is held. */
 #include "crypto/ledger.h"
 #include "store/keys.h"
+#include "store/consents.h"
+#include "vault/app/export.h"
 #include "vault/app/hold.h"
 #include "vault/app/internal.h"
 #include "vault/app/rights.h"
@@ -11,7 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "vault/app/disclosure.h"
+#include "vault/app/recipients.h"
 
 #include <string.h>
 
@@ -57,9 +59,17 @@ static enum step erase_whole_decide(struct req *r, struct batch *b)
 	if (!target_locked(b, &t))
 		return STEP_MORE;
 	row = reads_get(b->reads, x->job->customer);
-	if (row && !customer_open(b, row, &c))
+	entry.sref = x->job->sref; /* also of a row that does not open */
+	if (row && !customer_open(b, row, &c)) {
 		entry.customer = c;
-	r->err = keys_of_customer(b->db, x->job->customer, &x->key_epoch);
+		entry.row_version = row->version;
+		entry.row_gone = true;
+	}
+	r->err = recipients_tell(r, b, x->job->request, "erasure", row, NULL);
+	if (!r->err)
+		r->err = rights_end_others(b->db, x->job->customer, x->job->request, RIGHTS_RUNNING, RIGHTS_CANCELLED, "erased", b->now_us);
+	if (!r->err)
+		r->err = keys_of_customer(b->db, x->job->customer, &x->key_epoch);
 	if (!r->err)
 		r->err = erase_customer(b->db, x->job->customer, "erased");
 	if (!r->err)
@@ -90,8 +100,11 @@ static size_t doomed(const struct req *r, const struct customer *c, const struct
 	return n;
 }
 
-static enum err delete_records(struct req *r, struct batch *b, int64_t customer, const struct rights_scope *scope, const struct rights_scope *held)
+/* Marks the kinds of which there were some. */
+static enum err delete_records(struct req *r, struct batch *b, int64_t customer, const struct rights_scope *scope, const struct rights_scope *held,
+                               bool erased[static POLICY_SUBJECTS_MAX])
 {
+	struct db_result *rows = NULL;
 	struct db_array kinds;
 	struct db_param p[2];
 	uint8_t room[8];
@@ -103,14 +116,34 @@ static enum err delete_records(struct req *r, struct batch *b, int64_t customer,
 			db_array_int4(&kinds, r->snapshot->fields[i].number);
 	p[0] = db_param_int8(customer, room);
 	p[1] = db_array_param(&kinds);
-	e = p[1].bytes ? db_run(b->db, "DELETE FROM record WHERE customer_id = $1::int8 AND kind = ANY($2::int4[])", p, 2, NULL) : ERR_MEMORY;
+	e = !p[1].bytes ? ERR_MEMORY
+	                : db_run(b->db,
+	                         "WITH gone AS (DELETE FROM record WHERE customer_id = $1::int8 AND kind = ANY($2::int4[]) RETURNING kind) "
+	                         "SELECT DISTINCT kind FROM gone",
+	                         p, 2, &rows);
+	for (size_t i = 0; !e && i < db_rows(rows); i++) {
+		const int subject = snapshot_subject(r->snapshot, (unsigned)db_int4(rows, i, 0));
+
+		if (subject >= 0)
+			erased[subject] = true;
+	}
+	db_result_free(rows);
 	db_array_fini(&kinds);
 	return e;
 }
 
+/* The purposes, by bit, whose decisions lose their personal part, evidence and guardian: those named and not held. The
+ * decisions themselves stay, and what counts of them. */
+static uint64_t doomed_purposes(const struct rights_scope *scope, const struct rights_scope *held)
+{
+	const uint64_t named = scope->all ? UINT64_MAX : scope->purposes;
+
+	return held->all ? 0 : named & ~held->purposes;
+}
+
 static bool overlap(const struct req *r, const struct rights_scope *scope, const struct rights_scope *held)
 {
-	if (held->all || scope->all)
+	if (held->all || scope->all || (scope->purposes & held->purposes))
 		return true;
 	for (size_t i = 0; i < r->snapshot->n_fields; i++)
 		if (scope_has(scope, i) && scope_has(held, i))
@@ -118,17 +151,47 @@ static bool overlap(const struct req *r, const struct rights_scope *scope, const
 	return false;
 }
 
+/* Fields and records go, with archives that hold them, and those who received them are told: once, since a run that finds nothing left says nothing. */
+static enum err erase_part(struct req *r, struct batch *b, const struct erasure *x, struct customer *c, const struct change *changes, size_t n,
+                           const struct rights_scope *scope, const struct rights_scope *held)
+{
+	struct audit_entry entry = {.activity = "erase", .object = "part", .customer = c, .count = (uint32_t)n, .state = -1};
+	struct customer_state next = customer_state_of(c);
+	bool erased[POLICY_SUBJECTS_MAX] = {false}, any = n > 0;
+	struct written w;
+	enum err e = n ? customer_update(b, r->snapshot, c, changes, n, &next, &w) : ERR_OK;
+
+	for (size_t i = 0; i < n; i++) {
+		const int subject = changes[i].number < EXTERNAL_REF ? snapshot_subject(r->snapshot, changes[i].number) : -1;
+
+		if (subject >= 0)
+			erased[subject] = true;
+	}
+	if (!e)
+		e = delete_records(r, b, c->row->id, scope, held, erased);
+	for (size_t i = 0; i < POLICY_SUBJECTS_MAX; i++)
+		any = any || erased[i];
+	if (!e && doomed_purposes(scope, held))
+		e = consent_erase_personal(b->db, c->row->id, doomed_purposes(scope, held));
+	if (!e && (any || doomed_purposes(scope, held)))
+		e = export_drop(b->db, c->row->id);
+	if (!e && any)
+		e = recipients_tell(r, b, x->job->request, "erasure", c->row, erased);
+	if (n && !e) {
+		entry.row_version = w.version;
+		entry.row_sha256 = w.row_sha256;
+	}
+	return e ? e : audit_add(r, b, &entry);
+}
+
 static enum step erase_part_decide(struct req *r, struct batch *b)
 {
 	struct erasure *x = r->plan;
 	const struct target t = {.id = x->job->customer, .lock = true};
-	struct audit_entry entry = {.activity = "erase", .object = "part", .state = -1};
 	struct change *changes;
-	struct customer_state next;
 	struct rights_scope scope, held;
 	struct customer_row *row;
 	struct customer *c;
-	struct written w;
 	bool any;
 	size_t n;
 
@@ -154,19 +217,7 @@ static enum step erase_part_decide(struct req *r, struct batch *b)
 		if (changes_want_old(&all, b, c))
 			return STEP_MORE;
 	}
-	next = customer_state_of(c);
-	if (n)
-		r->err = customer_update(b, r->snapshot, c, changes, n, &next, &w);
-	if (!r->err)
-		r->err = delete_records(r, b, c->row->id, &scope, &held);
-	entry.customer = c;
-	entry.count = (uint32_t)n;
-	if (n && !r->err) {
-		entry.row_version = w.version;
-		entry.row_sha256 = w.row_sha256;
-	}
-	if (!r->err)
-		r->err = audit_add(r, b, &entry);
+	r->err = erase_part(r, b, x, c, changes, n, &scope, &held);
 	b->change = true;
 	return r->err ? STEP_FAIL : STEP_DONE;
 }
@@ -193,24 +244,6 @@ static enum err enter_ledger(struct app *app, struct erasure *x)
 	return e;
 }
 
-/* Kept with the request: the link to the person's records is gone afterwards. */
-static enum err keep_recipients(struct db *db, const struct rights_job *job)
-{
-	struct buf list;
-	uint8_t room[8];
-	enum err e;
-
-	buf_init(&list, 0);
-	e = disclosure_recipients(db, job->sref, &list);
-	if (!e) {
-		const struct db_param p[] = {db_param_int8(job->request, room), {list.data, list.len}};
-
-		e = db_run(db, "UPDATE rights_request SET recipients = $2::text WHERE request = $1::int8", p, 2, NULL);
-	}
-	buf_fini(&list);
-	return e;
-}
-
 enum err erase_run(struct app *app, struct worker *w, struct db *db, const struct rights_job *job, enum rights_end *end)
 {
 	struct erasure x = {.job = job};
@@ -229,14 +262,18 @@ enum err erase_run(struct app *app, struct worker *w, struct db *db, const struc
 		e = scope_load(s, job->scope, &scope);
 	if (!e)
 		e = holds_of(db, s, job->customer, clock_now_us(), &held, &any);
-	snapshot_drop(s);
 	if (!e)
-		e = keep_recipients(db, job);
-	if (!e && scope.all && !any)
+		e = recipients_keep(app, db, job, s, &scope);
+	snapshot_drop(s);
+	if (!e && scope.all && !any) {
+		*end = RIGHTS_UNFINISHED; /* what the ledger may have is completed, whatever happens */
 		e = enter_ledger(app, &x);
+	}
 	if (!e)
 		e = internal_run(app, x.entry.position ? &whole_route : &part_route, &x, "rights");
-	if (!e && x.held)
-		*end = RIGHTS_ON_HOLD;
+	if (!e)
+		*end = x.held ? RIGHTS_ON_HOLD : RIGHTS_COMPLETED;
+	if (!e && !x.held)
+		e = rights_progress(db, job->request, 1, 1);
 	return e;
 }

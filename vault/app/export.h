@@ -33,6 +33,8 @@ bool export_read_next(struct reader *in, const char **name, size_t *name_len, co
 
 /* Seals one chunk under the customer's key and stores it; the first one removes those of an earlier run. */
 enum err export_chunk_put(struct app *app, const struct rights_job *job, int32_t chunk, bool last, const void *bytes, size_t len) MUST_CHECK;
+/* Removes all archives of a customer, whose data has changed for good. In the caller's transaction. */
+enum err export_drop(struct db *db, int64_t customer) MUST_CHECK;
 /* A worker's task: removes archives after EXPORT_DAYS. */
 enum err export_sweep(struct app *app, struct worker *w, struct db *db, bool *more) MUST_CHECK;
 

@@ -224,7 +224,7 @@ enum err export_data_json(struct export_writer *w)
 	if (!e)
 		e = export_text(w, "],\n \"disclosures\":[");
 	if (!e)
-		e = disclosures_each(w->db, w->job->sref, put_disclosure, &disclosures);
+		e = disclosures_each(w->db, w->job->sref, 0, put_disclosure, &disclosures);
 	return e ? e : export_text(w, "]}\n");
 }
 

@@ -134,6 +134,6 @@ enum err export_html(struct export_writer *w)
 		e = begin_table(w, "Who received it \xc2\xb7 \xe6\x8e\xa5\xe6\x94\xb6\xe8\x80\x85",
 		                "<th>When \xc2\xb7 \xe6\x97\xb6\xe9\x97\xb4</th><th>Who \xc2\xb7 \xe8\xb0\x81</th><th>Purpose \xc2\xb7 \xe7\x9b\xae\xe7\x9a\x84</th>");
 	if (!e)
-		e = disclosures_each(w->db, w->job->sref, put_recipient, w);
+		e = disclosures_each(w->db, w->job->sref, 0, put_recipient, w);
 	return e ? e : export_text(w, "</table></html>\n");
 }

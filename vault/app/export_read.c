@@ -253,6 +253,14 @@ enum err export_chunk_put(struct app *app, const struct rights_job *job, int32_t
 	return internal_run(app, &chunk_route, &k, "rights");
 }
 
+enum err export_drop(struct db *db, int64_t customer)
+{
+	uint8_t room[8];
+	const struct db_param id = db_param_int8(customer, room);
+
+	return db_run(db, "DELETE FROM export_chunk WHERE customer_id = $1::int8", &id, 1, NULL);
+}
+
 enum err export_sweep(struct app *app, struct worker *w, struct db *db, bool *more)
 {
 	uint8_t room[8];

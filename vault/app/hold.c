@@ -11,7 +11,8 @@
 #include <string.h>
 
 #define WORD_MAX 200
-#define LIST_MAX 1000
+#define PAGE_DEFAULT 50
+#define PAGE_MAX 200
 
 enum hold_column { HOLD_NUMBER, HOLD_CUSTOMER, HOLD_SCOPE, HOLD_REASON, HOLD_LAW, HOLD_UNTIL, HOLD_PROPOSED_BY, HOLD_PROPOSED_AT, HOLD_CONFIRMED_BY, HOLD_RELEASED_BY };
 
@@ -31,6 +32,20 @@ enum err holds_of(struct db *db, const struct snapshot *s, int64_t customer, int
 	}
 	db_result_free(rows);
 	return e;
+}
+
+enum err hold_allows(struct req *r, struct batch *b, int64_t customer, size_t subject)
+{
+	struct rights_scope held;
+	struct policy_verdict v;
+	bool any = false;
+	enum err e = holds_of(b->db, r->snapshot, customer, b->now_us, &held, &any);
+
+	if (e || !any || !scope_has(&held, subject))
+		return e;
+	return policy_has_right(r->snapshot->policy, &r->who, RIGHT_READ_CONSENTS, &v) || policy_has_right(r->snapshot->policy, &r->who, RIGHT_HANDLE_REQUESTS, &v)
+	           ? ERR_HELD
+	           : ERR_POLICY_DENIED;
 }
 
 struct hold_plan {
@@ -61,9 +76,9 @@ enum err hold_put_plan(struct req *r)
 		return req_fail(r, ERR_HOLD, "/until");
 	p->entry.reason = manage_text(r, root, "reason", WORD_MAX);
 	p->entry.law = p->entry.reason ? manage_text(r, root, "law", WORD_MAX) : NULL;
-	if (!p->entry.law)
-		return req_fail(r, ERR_HOLD, p->entry.reason ? "/law" : "/reason");
-	return scope_parse(r, node_get(root, "scope"), "/scope", &p->entry.scope);
+	if (!p->entry.law || !field_name_valid(p->entry.reason)) /* a code: it outlives the person's data */
+		return req_fail(r, ERR_HOLD, p->entry.reason && field_name_valid(p->entry.reason) ? "/law" : "/reason");
+	return scope_parse(r, node_get(root, "scope"), SCOPE_HOLD, "/scope", &p->entry.scope);
 }
 
 enum step hold_put_want(struct req *r, struct batch *b)
@@ -108,7 +123,7 @@ static enum err reply_hold(struct req *r, struct batch *b, int64_t hold)
 {
 	struct db_result *rows = NULL;
 	struct json j;
-	enum err e = hold_list(b->db, 0, hold, 1, &rows);
+	enum err e = hold_list(b->db, INT64_MAX, hold, 1, &rows);
 
 	if (!e && db_rows(rows) == 0)
 		e = req_fail(r, ERR_NOT_FOUND, "id");
@@ -137,8 +152,7 @@ enum step hold_put_decide(struct req *r, struct batch *b)
 	buf_reset(&r->out);
 	if (manage_right(r, RIGHT_HANDLE_REQUESTS))
 		return STEP_FAIL;
-	r->err = target_open(b, &p->target, &c);
-	r->about = c;
+	r->err = rights_target_open(r, b, &p->target, &c);
 	if (!r->err) {
 		p->entry.customer = c->row->id;
 		p->entry.by = r->identity;
@@ -153,29 +167,69 @@ enum step hold_put_decide(struct req *r, struct batch *b)
 	return r->err ? STEP_FAIL : STEP_DONE;
 }
 
-enum step hold_list_decide(struct req *r, struct batch *b)
-{
-	struct db_result *rows = NULL;
-	struct json j;
+/* ---- looking ---- */
 
-	buf_reset(&r->out);
-	if (manage_right(r, RIGHT_HANDLE_REQUESTS))
-		return STEP_FAIL;
-	r->err = hold_list(b->db, 0, 0, LIST_MAX, &rows);
+#define CURSOR_CONTEXT "holds"
+
+static enum err write_page(struct req *r, struct batch *b, const struct db_result *rows, int64_t limit)
+{
+	struct json j;
+	size_t n = 0;
+	enum err e = ERR_OK;
+
 	buf_text(&r->out, "{\"data\":");
 	json_init(&j, &r->out);
 	json_array(&j);
-	for (size_t i = 0; !r->err && i < db_rows(rows); i++)
-		r->err = write_hold(r, b, rows, i, &j);
+	for (; !e && n < db_rows(rows) && (int64_t)n < limit; n++)
+		e = write_hold(r, b, rows, n, &j);
 	json_array_end(&j);
+	buf_text(&r->out, ",\"next\":");
+	if (!e && n < db_rows(rows))
+		e = rights_put_cursor(b, CURSOR_CONTEXT, sizeof CURSOR_CONTEXT, db_int8(rows, n - 1, HOLD_NUMBER), &r->out);
+	else
+		buf_text(&r->out, "null");
 	buf_byte(&r->out, '}');
-	if (!r->err)
-		r->err = hold_audit(r, b, "list", NULL);
-	db_result_free(rows);
-	return r->err ? STEP_FAIL : STEP_DONE;
+	return e;
 }
 
-/* The hold of the path's id, and whether it may still be changed. */
+/* Asks for the customers of the rows; false: there are none to be read. */
+static bool want_customers(struct batch *b, const struct db_result *rows)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < db_rows(rows); i++)
+		if (db_int8(rows, i, HOLD_CUSTOMER)) {
+			reads_customer(b->reads, db_int8(rows, i, HOLD_CUSTOMER));
+			any = true;
+		}
+	return any;
+}
+
+/* Two rounds: the holds, then their customers, to name them by the caller's tokens. */
+enum step hold_list_decide(struct req *r, struct batch *b)
+{
+	struct db_result *rows = NULL;
+	int64_t limit, before;
+	bool more = false;
+
+	buf_reset(&r->out);
+	if (manage_right(r, RIGHT_HANDLE_REQUESTS) || req_query_number(r, "limit", 1, PAGE_MAX, PAGE_DEFAULT, &limit) ||
+	    rights_read_cursor(r, b, CURSOR_CONTEXT, sizeof CURSOR_CONTEXT, &before))
+		return STEP_FAIL;
+	r->err = hold_list(b->db, before, 0, (int32_t)limit + 1, &rows);
+	if (!r->err && !r->rounds)
+		more = want_customers(b, rows);
+	if (!r->err && !more)
+		r->err = write_page(r, b, rows, limit);
+	if (!r->err && !more)
+		r->err = hold_audit(r, b, "list", NULL);
+	db_result_free(rows);
+	return r->err ? STEP_FAIL : more ? STEP_MORE : STEP_DONE;
+}
+
+/* ---- moves ---- */
+
+/* The hold of the path's id, which has not been released. */
 static enum err find_hold(struct req *r, struct batch *b, int64_t *hold, struct db_result **rows)
 {
 	enum err e = manage_right(r, RIGHT_HANDLE_REQUESTS);
@@ -184,7 +238,7 @@ static enum err find_hold(struct req *r, struct batch *b, int64_t *hold, struct 
 	if (!e)
 		e = rights_read_id(r, b, r->params[0], RIGHTS_SUBJECT_HOLD, hold);
 	if (!e)
-		e = hold_list(b->db, 0, *hold, 1, rows);
+		e = hold_list(b->db, INT64_MAX, *hold, 1, rows);
 	if (!e && db_rows(*rows) == 0)
 		e = req_fail(r, ERR_NOT_FOUND, "id");
 	if (!e && *db_text(*rows, 0, HOLD_RELEASED_BY))
@@ -192,43 +246,66 @@ static enum err find_hold(struct req *r, struct batch *b, int64_t *hold, struct 
 	return e;
 }
 
-enum step hold_confirm_decide(struct req *r, struct batch *b)
+/* Not while an erasure of this customer runs: it has looked at the holds already, and may be in the ledger. */
+static enum err confirm(struct req *r, struct batch *b, int64_t hold, const struct db_result *rows)
+{
+	bool runs = false;
+	enum err e;
+
+	if (*db_text(rows, 0, HOLD_CONFIRMED_BY) || !db_int8(rows, 0, HOLD_CUSTOMER))
+		return req_fail(r, ERR_REQUEST_STATE, "id");
+	if (!strcmp(db_text(rows, 0, HOLD_PROPOSED_BY), r->identity))
+		return req_fail(r, ERR_FOUR_EYES, NULL);
+	if (db_time_us(rows, 0, HOLD_UNTIL) <= b->now_us)
+		return req_fail(r, ERR_HOLD, "until");
+	e = rights_lock_open(b->db, db_int8(rows, 0, HOLD_CUSTOMER), RIGHTS_ERASE, RIGHTS_RUNNING, &runs);
+	if (!e && runs)
+		e = req_fail(r, ERR_REQUEST_STATE, NULL);
+	return e ? e : hold_confirm(b->db, hold, r->identity, b->now_us);
+}
+
+static enum err release(struct req *r, struct batch *b, int64_t hold, const struct db_result *rows)
+{
+	(void)rows;
+	return hold_release(b->db, hold, r->identity, b->now_us);
+}
+
+/* Two rounds, as above. */
+static enum step move(struct req *r, struct batch *b, const char *act, enum err (*change)(struct req *, struct batch *, int64_t, const struct db_result *))
 {
 	struct db_result *rows;
+	struct customer *c = NULL;
 	int64_t hold = 0;
+	bool more = false;
 
 	buf_reset(&r->out);
 	r->err = find_hold(r, b, &hold, &rows);
-	if (!r->err && *db_text(rows, 0, HOLD_CONFIRMED_BY))
-		r->err = req_fail(r, ERR_REQUEST_STATE, "id");
-	if (!r->err && !strcmp(db_text(rows, 0, HOLD_PROPOSED_BY), r->identity))
-		r->err = req_fail(r, ERR_FOUR_EYES, NULL);
-	if (!r->err && db_time_us(rows, 0, HOLD_UNTIL) <= b->now_us)
-		r->err = req_fail(r, ERR_HOLD, "until");
-	if (!r->err)
-		r->err = hold_confirm(b->db, hold, r->identity, b->now_us);
-	if (!r->err)
-		r->err = reply_hold(r, b, hold);
-	if (!r->err)
-		r->err = hold_audit(r, b, "confirm", NULL);
-	b->change = b->change || !r->err;
+	if (!r->err && !r->rounds)
+		more = want_customers(b, rows);
+	if (!r->err && !more) {
+		struct customer_row *known = reads_get(b->reads, db_int8(rows, 0, HOLD_CUSTOMER));
+
+		if (known)
+			r->err = customer_open(b, known, &c);
+		r->about = c;
+		if (!r->err)
+			r->err = change(r, b, hold, rows);
+		if (!r->err)
+			r->err = reply_hold(r, b, hold);
+		if (!r->err)
+			r->err = hold_audit(r, b, act, c);
+		b->change = b->change || !r->err;
+	}
 	db_result_free(rows);
-	return r->err ? STEP_FAIL : STEP_DONE;
+	return r->err ? STEP_FAIL : more ? STEP_MORE : STEP_DONE;
+}
+
+enum step hold_confirm_decide(struct req *r, struct batch *b)
+{
+	return move(r, b, "confirm", confirm);
 }
 
 enum step hold_release_decide(struct req *r, struct batch *b)
 {
-	struct db_result *rows;
-	int64_t hold = 0;
-
-	buf_reset(&r->out);
-	r->err = find_hold(r, b, &hold, &rows);
-	if (!r->err)
-		r->err = hold_release(b->db, hold, r->identity, b->now_us);
-	if (!r->err)
-		r->err = reply_hold(r, b, hold);
-	if (!r->err)
-		r->err = hold_audit(r, b, "release", NULL);
-	db_result_free(rows);
-	return r->err ? STEP_FAIL : STEP_DONE;
+	return move(r, b, "release", release);
 }

@@ -30,7 +30,16 @@ bool key_held(struct app *app, uint32_t epoch, uint64_t check)
 	return held;
 }
 
-enum err key_adopt(struct app *app, struct db *db)
+bool key_ahead(struct app *app, uint32_t active)
+{
+	struct keyring *k = app_keyring(app);
+	const bool ahead = keyring_active(k) > active;
+
+	keyring_free(k);
+	return ahead;
+}
+
+enum err key_adopt(struct app *app, struct db *db, uint32_t active)
 {
 	struct keyring *k = app_keyring(app);
 	const uint32_t epoch = keyring_active(k);
@@ -38,7 +47,12 @@ enum err key_adopt(struct app *app, struct db *db)
 	const bool good = keyring_check(k, epoch, &check);
 
 	keyring_free(k);
-	return good ? keys_adopt(db, epoch, check) : ERR_NO_EPOCH;
+	if (!good)
+		return ERR_NO_EPOCH;
+	if (!active)
+		return keys_adopt(db, epoch, check);
+	log_event(LOG_WARN, "key_epoch", "the database has epoch %u active and the keyring epoch %u: an older database was restored; epoch %u counts", active, epoch, epoch);
+	return keys_catch_up(db, active, epoch, check);
 }
 
 enum err key_report(struct app *app, struct worker *w, struct db *db, bool *more)

@@ -70,6 +70,10 @@ enum step hold_put_decide(struct req *r, struct batch *b);
 enum step hold_list_decide(struct req *r, struct batch *b);
 enum step hold_confirm_decide(struct req *r, struct batch *b);
 enum step hold_release_decide(struct req *r, struct batch *b);
+enum step webhooks_list_decide(struct req *r, struct batch *b);      /* webhooks.c */
+enum step webhook_put_decide(struct req *r, struct batch *b);
+enum step webhook_delete_decide(struct req *r, struct batch *b);
+enum step webhook_retry_decide(struct req *r, struct batch *b);
 enum step policies_get_decide(struct req *r, struct batch *b);       /* policies.c */
 enum step policy_check_decide(struct req *r, struct batch *b);       /* policies.c */
 enum step policy_activate_decide(struct req *r, struct batch *b);    /* policies.c */
@@ -77,6 +81,17 @@ enum step policy_explain_decide(struct req *r, struct batch *b);     /* policies
 enum err audit_list_plan(struct req *r);                             /* audit_log.c */
 enum step audit_list_decide(struct req *r, struct batch *b);         /* audit_log.c */
 enum step audit_get_decide(struct req *r, struct batch *b);          /* audit_log.c */
+enum step audit_checkpoint_decide(struct req *r, struct batch *b);   /* audit_tree_get.c */
+enum step audit_tile_decide(struct req *r, struct batch *b);         /* audit_tree_get.c */
+enum step audit_proof_decide(struct req *r, struct batch *b);        /* audit_tree_get.c */
+enum step audit_origin_decide(struct req *r, struct batch *b);       /* audit_origin.c */
+enum err scope_plan(struct req *r);                                  /* audit_scope.c */
+enum step scope_decide(struct req *r, struct batch *b);
+enum step scrub_status_decide(struct req *r, struct batch *b);       /* scrub_api.c */
+enum step scrub_decide(struct req *r, struct batch *b);
+enum step canaries_decide(struct req *r, struct batch *b);
+enum step canary_put_decide(struct req *r, struct batch *b);
+enum step canary_delete_decide(struct req *r, struct batch *b);
 enum step openapi_decide(struct req *r, struct batch *b);            /* openapi.c */
 enum step handshake_decide(struct req *r, struct batch *b);          /* handshake.c; no route of a client */
 

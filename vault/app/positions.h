@@ -9,7 +9,7 @@ struct position {
 	int64_t next_batch; /* as it was when all up to next_seq had been read; LOOK_AGAIN: more is there */
 	unsigned segments;  /* read in this look */
 };
-#define LOOK_AGAIN (-1)
+#define LOOK_AGAIN INT64_MIN
 
 struct positions {
 	struct position *list; /* ascending by stream */

@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "crypto/keyring.h"
+#include "vault/app/hold.h"
 #include "vault/app/values.h"
 
 #include <string.h>
@@ -365,6 +366,7 @@ enum err record_delete_plan(struct req *r)
 		e = token_decode(r->params[2], strlen(r->params[2]), &p->record);
 	if (!e && p->record.type != TOKEN_RECORD)
 		e = ERR_BAD_TOKEN;
+	r->job.solo = true; /* it asks for holds */
 	return e ? req_fail(r, e, "record") : ERR_OK;
 }
 
@@ -393,6 +395,8 @@ enum step record_delete_decide(struct req *r, struct batch *b)
 		r->err = ERR_NOT_FOUND;
 	if (!r->err)
 		r->err = decide_verb(r, b, p, VERB_DELETE);
+	if (!r->err)
+		r->err = hold_allows(r, b, p->customer->row->id, p->subject);
 	if (r->err)
 		return STEP_FAIL;
 	writes_delete_record(b->writes, p->customer->row->id, kind_of(r, p), row->item);

@@ -12,6 +12,7 @@
 enum req_state { REQ_HEADERS, REQ_BODY, REQ_PLANNED, REQ_QUEUED, REQ_STORED, REQ_REPLIED, REQ_FAILED, REQ_STATES };
 
 struct batch;
+struct canary_hit;
 struct customer;
 struct req;
 
@@ -29,6 +30,7 @@ enum step {
 #define ROUTE_BULK 8u    /* goes to the bulk executor */
 #define ROUTE_IDEMPOTENT 16u /* a POST that changes something: takes Idempotency-Key */
 #define ROUTE_STREAM 32u
+#define ROUTE_REST 128u /* the last {name} takes all that is left of the path, slashes too */
 #define ROUTE_INTERNAL 64u /* the vault's own: no path, no role */
 
 struct route {
@@ -65,6 +67,7 @@ struct req {
 	enum req_state state;
 	struct arena arena; /* parsed input, plans */
 	struct buf body;    /* as it came */
+	size_t body_charged; /* of app->body_memory */
 	struct buf out;     /* the reply's body */
 	int64_t began_us;   /* monotonic */
 
@@ -93,6 +96,7 @@ struct req {
 	const char *allow;
 	bool decided;
 	unsigned rounds;
+	const struct canary_hit *canaries; /* that it has met in this batch */
 	int64_t audit_stream, audit_first;
 	uint32_t audit_count;
 
@@ -100,6 +104,7 @@ struct req {
 	int status;
 	const char *content_type;
 	const char *location;
+	const char *cache_control; /* NULL: no-store; of no error's reply */
 	char etag[40], audit_record[64];
 
 	void (*wake)(void *token);

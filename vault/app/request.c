@@ -253,12 +253,34 @@ struct req *req_begin(struct app *app, const struct req_head *h, size_t *body_li
 	return r;
 }
 
+static void drop_body(struct req *r)
+{
+	buf_fini(&r->body);
+	atomic_fetch_sub_explicit(&r->app->body_memory, r->body_charged, memory_order_relaxed);
+	r->body_charged = 0;
+}
+
+/* The body's share of what all large bodies may take. */
+static enum err charge_body(struct req *r)
+{
+	const size_t more = r->body.cap > BODY_SMALL ? r->body.cap - r->body_charged : 0;
+
+	if (more == 0)
+		return ERR_OK;
+	r->body_charged += more;
+	if (atomic_fetch_add_explicit(&r->app->body_memory, more, memory_order_relaxed) + more <= r->app->body_memory_max)
+		return ERR_OK;
+	drop_body(r);
+	metric_add(METRIC_BODIES_REFUSED, 1);
+	return req_fail(r, ERR_BUSY, NULL);
+}
+
 enum err req_body(struct req *r, const void *bytes, size_t len)
 {
 	if (r->err) /* the answer is known: what the client still sends is dropped */
 		return ERR_OK;
 	buf_append(&r->body, bytes, len);
-	return buf_err(&r->body);
+	return buf_ok(&r->body) ? charge_body(r) : ERR_MEMORY;
 }
 
 enum err req_plan(struct req *r, struct snapshot *s)
@@ -320,7 +342,8 @@ static struct queue *queue_of(const struct req *r)
  * since this node read it. They are decided anew by a batch, which knows. */
 static bool may_be_outdated(const struct req *r, enum err e)
 {
-	return r->snapshot && (e == ERR_UNKNOWN_FIELD || e == ERR_UNKNOWN_KIND || e == ERR_UNKNOWN_PURPOSE || e == ERR_NOT_INDEXED);
+	return r->snapshot && (e == ERR_UNKNOWN_FIELD || e == ERR_UNKNOWN_KIND || e == ERR_UNKNOWN_PURPOSE || e == ERR_UNKNOWN_NOTICE || e == ERR_NOT_INDEXED ||
+	                       e == ERR_CONSENT);
 }
 
 bool req_ready(struct req *r)
@@ -333,7 +356,7 @@ bool req_ready(struct req *r)
 	}
 	if (!e) {
 		req_move(r, REQ_PLANNED);
-		r->job.solo = (r->route->flags & ROUTE_SOLO) != 0;
+		r->job.solo = r->job.solo || (r->route->flags & ROUTE_SOLO); /* a plan may ask for it, too */
 		if (!queue_reserve(queue_of(r)))
 			e = atomic_load(&r->app->draining) ? ERR_STOPPING : ERR_BUSY;
 	}
@@ -383,6 +406,8 @@ static void compose_headers(struct req *r)
 	add_header(&r->reply, "X-Request-Id", r->request_id);
 	if (r->etag[0] && !r->err)
 		add_header(&r->reply, "ETag", r->etag);
+	if (r->cache_control && !r->err)
+		add_header(&r->reply, "Cache-Control", r->cache_control);
 	if (r->location && !r->err)
 		add_header(&r->reply, "Location", r->location);
 	if (r->audit_count == 1)
@@ -444,7 +469,7 @@ void req_end(struct req *r)
 	follow_end(r->stream);
 	snapshot_drop(r->snapshot);
 	doc_free(r->doc);
-	buf_fini(&r->body);
+	drop_body(r);
 	buf_fini(&r->out);
 	arena_fini(&r->arena);
 	free(r);

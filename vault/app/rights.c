@@ -1,9 +1,13 @@
 /* rights.c: ids, rights, approvals and the JSON of a rights request. */
 #include "vault/app/rights.h"
 
+#include "base/log.h"
+#include "crypto/keyring.h"
+#include "crypto/ledger.h"
 #include "crypto/mac.h"
 #include "vault/app/customer.h"
 #include "vault/app/manage.h"
+#include "vault/app/rights_term.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +41,37 @@ enum err rights_caller(struct req *r, bool *officer)
 
 	*officer = policy_has_right(r->snapshot->policy, &r->who, RIGHT_HANDLE_REQUESTS, &v);
 	return *officer ? ERR_OK : manage_right(r, RIGHT_OPEN_REQUESTS);
+}
+
+void rights_due_at(const struct app *app, struct rights_row *row)
+{
+	struct calendar calendar;
+	struct buf why;
+
+	buf_init(&why, 0);
+	if (calendar_read(app->config->holidays, &calendar, &why))
+		log_event(LOG_WARN, "holidays", "%s", buf_string(&why));
+	buf_fini(&why);
+	(void)rights_due(row->jurisdiction, row->created_at_us, row->extended, &calendar, app->config->pipl_days, &row->due_at_us);
+}
+
+enum err rights_target_open(struct req *r, struct batch *b, const struct target *t, struct customer **out)
+{
+	struct db_result *rows = NULL;
+	uint8_t mac[LEDGER_MAC_LEN];
+	struct policy_verdict v;
+	enum err e = target_open(b, t, out);
+
+	r->about = *out;
+	if (e != ERR_NOT_FOUND || !t->id || !policy_has_right(r->snapshot->policy, &r->who, RIGHT_HANDLE_REQUESTS, &v))
+		return e;
+	e = ledger_customer(keyring_key(b->app->keyring, KEYRING_LEDGER), t->id, mac);
+	if (!e)
+		e = erasure_of(b->db, mac, &rows);
+	if (!e)
+		e = db_rows(rows) ? ERR_ERASED : ERR_NOT_FOUND;
+	db_result_free(rows);
+	return e;
 }
 
 enum err rights_scope_hash(const struct rights_row *row, uint8_t out[static 32])
@@ -128,6 +163,7 @@ enum err rights_write(struct req *r, struct batch *b, const struct rights_row *r
 	put_time(j, "due_at", row->due_at_us);
 	json_key_bool(j, "overdue", !row->ended_at_us && row->due_at_us < b->now_us);
 	json_key_bool(j, "extended", row->extended);
+	json_key_string(j, "extension_reason", row->extension_reason);
 	put_time(j, "approved_at", row->approved_at_us);
 	put_time(j, "ended_at", row->ended_at_us);
 	json_key_int(j, "done", row->done);
@@ -163,4 +199,35 @@ enum err rights_audit(struct req *r, struct batch *b, const char *act, int32_t k
 
 	snprintf(object, sizeof object, "%s:%s", act, rights_kind_name(kind) ? rights_kind_name(kind) : "none");
 	return audit_add(r, b, &entry);
+}
+
+enum err rights_read_cursor(struct req *r, struct batch *b, const char *context, size_t context_len, int64_t *before)
+{
+	const char *text = req_query(r, "cursor");
+	uint8_t bytes[CURSOR_BYTES_MAX];
+	size_t len = sizeof bytes;
+	struct reader in;
+
+	*before = INT64_MAX;
+	if (!text)
+		return ERR_OK;
+	if (cursor_read(keyring_key(b->app->keyring, KEYRING_CURSOR), context, context_len, text, strlen(text), bytes, &len) || len != 8)
+		return req_fail(r, ERR_BAD_CURSOR, "cursor");
+	in = reader_of(bytes, len);
+	*before = (int64_t)reader_u64(&in);
+	return ERR_OK;
+}
+
+enum err rights_put_cursor(struct batch *b, const char *context, size_t context_len, int64_t number, struct buf *out)
+{
+	uint8_t bytes[8];
+	char text[CURSOR_TEXT_MAX];
+	enum err e;
+
+	for (unsigned i = 0; i < 8; i++)
+		bytes[i] = (uint8_t)((uint64_t)number >> (56 - 8 * i));
+	e = cursor_write(keyring_key(b->app->keyring, KEYRING_CURSOR), context, context_len, bytes, sizeof bytes, text);
+	if (!e)
+		buf_printf(out, "\"%s\"", text);
+	return e;
 }

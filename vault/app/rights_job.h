@@ -22,7 +22,9 @@ struct rights_job {
 
 enum rights_end {
 	RIGHTS_COMPLETED,
-	RIGHTS_ON_HOLD /* a part is held; all else is done, and the job is run again when the hold ends */
+	RIGHTS_ON_HOLD,   /* a part is held; all else is done, and the job is run again when the hold ends */
+	RIGHTS_ENDED,     /* it has moved the request itself, in the transaction that did the work */
+	RIGHTS_UNFINISHED /* beside an error: it can't be taken back any more, so it is never FAILED but run again */
 };
 
 /* How far a job is, for people; its own transaction. */
@@ -30,6 +32,7 @@ enum err rights_progress(struct db *db, int64_t request, int64_t done, int64_t t
 
 /* An error: the request fails, retryable, with that code. Outside a transaction, on a worker's connection. */
 enum err export_run(struct app *app, struct worker *w, struct db *db, const struct rights_job *job, enum rights_end *end) MUST_CHECK;
+enum err restrict_run(struct app *app, struct worker *w, struct db *db, const struct rights_job *job, enum rights_end *end) MUST_CHECK; /* object, too */
 enum err erase_run(struct app *app, struct worker *w, struct db *db, const struct rights_job *job, enum rights_end *end) MUST_CHECK;
 
 #endif

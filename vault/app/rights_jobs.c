@@ -4,15 +4,10 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
-#include "vault/app/consent_state.h"
 #include "vault/app/internal.h"
 #include "vault/app/rights.h"
-#include "vault/app/values.h"
 
-#include <stdio.h>
 #include <string.h>
-
-#define CLAIM_CUSTOMER 0xc5000000000000u
 
 /* ---- a change of state, in a batch of its own ---- */
 
@@ -20,11 +15,46 @@ struct turn {
 	int64_t request;
 	int32_t to;
 	const char *reason;
+	bool lapsed; /* set by it: the request went back, for approvals that count */
 };
+
+/* Approvals count for a week: one that was not begun by then, or is tried again later, needs new ones. */
+static enum err approvals_count(struct req *r, struct batch *b, const struct rights_row *row, bool *count)
+{
+	int64_t officers = 0;
+	enum err e = rights_officers(b, row, &officers);
+
+	*count = officers >= rights_officers_needed(r->app->config, row->kind);
+	return e;
+}
+
+static enum err turn_row(struct req *r, struct batch *b, struct turn *t, struct rights_row *row)
+{
+	int32_t to = t->to;
+	bool count = true;
+	enum err e = ERR_OK;
+
+	if (to == RIGHTS_RUNNING && row->state == RIGHTS_APPROVED)
+		e = approvals_count(r, b, row, &count);
+	if (!count)
+		to = RIGHTS_AWAITING_APPROVAL;
+	t->lapsed = !count;
+	if (!e && row->state != to && !rights_may_move(row->state, to))
+		e = ERR_REQUEST_STATE;
+	if (e)
+		return e;
+	row->state = to;
+	row->reason = count ? t->reason : "approvals_lapsed";
+	row->ended_at_us = rights_ended(to) ? b->now_us : 0;
+	if (to == RIGHTS_HELD)
+		row->held_at_us = b->now_us;
+	e = rights_update(b->db, row);
+	return e ? e : rights_audit(r, b, rights_state_name(to), row->kind, NULL);
+}
 
 static enum step turn_decide(struct req *r, struct batch *b)
 {
-	const struct turn *t = r->plan;
+	struct turn *t = r->plan;
 	struct db_result *rows = NULL;
 	struct rights_row row;
 
@@ -33,17 +63,8 @@ static enum step turn_decide(struct req *r, struct batch *b)
 		r->err = ERR_NOT_FOUND;
 	if (!r->err) {
 		rights_row_read(rows, 0, &row);
-		if (row.state != t->to && !rights_may_move(row.state, t->to))
-			r->err = ERR_REQUEST_STATE;
+		r->err = turn_row(r, b, t, &row);
 	}
-	if (!r->err) {
-		row.state = t->to;
-		row.reason = t->reason;
-		row.ended_at_us = rights_ended(t->to) ? b->now_us : 0;
-		r->err = rights_update(b->db, &row);
-	}
-	if (!r->err)
-		r->err = rights_audit(r, b, rights_state_name(t->to), row.kind, NULL);
 	db_result_free(rows);
 	return r->err ? STEP_FAIL : STEP_DONE;
 }
@@ -51,93 +72,18 @@ static enum step turn_decide(struct req *r, struct batch *b)
 static const struct route turn_route = {.method = "", .pattern = "", .operation = "rights.job", .flags = ROUTE_INTERNAL | ROUTE_SOLO | ROUTE_BULK,
                                         .decide = turn_decide};
 
-static enum err turn(struct app *app, int64_t request, int32_t to, const char *reason)
+static enum err turn(struct app *app, int64_t request, int32_t to, const char *reason, bool *lapsed)
 {
-	struct turn t = {request, to, reason};
+	struct turn t = {.request = request, .to = to, .reason = reason};
+	enum err e = internal_run(app, &turn_route, &t, "rights");
 
-	return internal_run(app, &turn_route, &t, "rights");
+	*lapsed = t.lapsed;
+	return e;
 }
 
 enum err rights_progress(struct db *db, int64_t request, int64_t done, int64_t total)
 {
 	return rights_progress_set(db, request, done, total);
-}
-
-/* ---- restrict and object: states of the customer ---- */
-
-struct apply {
-	const struct rights_job *job;
-};
-
-static enum step apply_want(struct req *r, struct batch *b)
-{
-	const struct apply *a = r->plan;
-
-	if (!batch_claim(b, r, CLAIM_CUSTOMER, a->job->customer))
-		return STEP_AGAIN;
-	reads_customer_locked(b->reads, a->job->customer);
-	return STEP_MORE;
-}
-
-/* One event a purpose; a restriction without purposes is one of all. */
-static size_t events_for(const struct snapshot *s, const struct rights_scope *scope, enum consent_kind kind, const char *detail,
-                         struct consent_event events[static POLICY_PURPOSES_MAX])
-{
-	size_t n = 0;
-
-	if (!scope->purposes && kind == RESTRICTION_SET) {
-		events[n++] = (struct consent_event){.kind = kind, .valid_until_us = INT64_MAX, .detail = detail};
-		return n;
-	}
-	for (size_t i = 0; i < s->n_purposes; i++)
-		if (!scope->purposes || scope->purposes >> (s->purposes[i].number - 1) & 1)
-			events[n++] = (struct consent_event){.kind = kind, .purpose = s->purposes[i].number, .valid_until_us = INT64_MAX, .detail = detail};
-	return n;
-}
-
-static enum step apply_decide(struct req *r, struct batch *b)
-{
-	const struct apply *a = r->plan;
-	const struct target t = {.id = a->job->customer, .lock = true};
-	const enum consent_kind kind = a->job->kind == RIGHTS_RESTRICT ? RESTRICTION_SET : OBJECTION_MADE;
-	struct audit_entry entry = {.activity = "consent", .object = consent_kind_name((int)kind), .state = -1};
-	struct consent_event events[POLICY_PURPOSES_MAX];
-	struct rights_scope scope;
-	struct customer_row *row;
-	struct customer *c = NULL;
-	struct written w;
-
-	if (!target_locked(b, &t))
-		return STEP_MORE;
-	row = reads_get(b->reads, a->job->customer);
-	r->err = row && row->locked ? customer_open(b, row, &c) : ERR_NOT_FOUND;
-	if (!r->err)
-		r->err = scope_load(r->snapshot, a->job->scope, &scope);
-	if (!r->err) {
-		const size_t n = events_for(r->snapshot, &scope, kind, "{\"channel\":\"rights_request\"}", events);
-
-		r->err = consent_record(b, r->snapshot, c, events, n, &w);
-	}
-	if (!r->err) {
-		entry.customer = c;
-		entry.row_version = w.version;
-		entry.row_sha256 = w.row_sha256;
-		r->err = audit_add(r, b, &entry);
-	}
-	return r->err ? STEP_FAIL : STEP_DONE;
-}
-
-static const struct route apply_route = {.method = "", .pattern = "", .operation = "rights.apply", .flags = ROUTE_INTERNAL | ROUTE_SOLO | ROUTE_BULK,
-                                         .want = apply_want, .decide = apply_decide};
-
-static enum err apply_run(struct app *app, struct worker *w, struct db *db, const struct rights_job *job, enum rights_end *end)
-{
-	struct apply a = {job};
-
-	(void)w;
-	(void)db;
-	*end = RIGHTS_COMPLETED;
-	return internal_run(app, &apply_route, &a, "rights");
 }
 
 /* ---- the worker's task ---- */
@@ -146,28 +92,46 @@ static enum err apply_run(struct app *app, struct worker *w, struct db *db, cons
 static enum err (*const runs[RIGHTS_KINDS])(struct app *, struct worker *, struct db *, const struct rights_job *, enum rights_end *) = {
     [RIGHTS_EXPORT] = export_run,
     [RIGHTS_ERASE] = erase_run,
-    [RIGHTS_RESTRICT] = apply_run,
-    [RIGHTS_OBJECT] = apply_run,
+    [RIGHTS_RESTRICT] = restrict_run,
+    [RIGHTS_OBJECT] = restrict_run,
 };
+
+/* Is it no fault of the job, so that it goes on where it is? */
+static bool passing(enum err e)
+{
+	return e == ERR_STOPPING || e == ERR_UNAVAILABLE || e == ERR_BUSY || e == ERR_UNKNOWN_OUTCOME || e == ERR_TIMEOUT;
+}
+
+static enum err end_job(struct app *app, const struct rights_row *row, enum rights_end end, enum err e)
+{
+	bool lapsed;
+
+	if (e) {
+		log_event(LOG_WARN, "rights_job_failed", "request=%lld kind=%s code=%s", (long long)row->request, rights_kind_name(row->kind), err_code(e));
+		return end == RIGHTS_UNFINISHED ? e : turn(app, row->request, RIGHTS_FAILED, err_code(e), &lapsed);
+	}
+	if (end == RIGHTS_ENDED)
+		return ERR_OK;
+	return turn(app, row->request, end == RIGHTS_ON_HOLD ? RIGHTS_HELD : RIGHTS_DONE, "", &lapsed);
+}
 
 static enum err run_job(struct app *app, struct worker *w, struct db *db, const struct rights_row *row)
 {
 	struct rights_job job = {.request = row->request, .customer = row->customer, .kind = (enum rights_kind)row->kind, .scope = row->scope,
 	                         .requester = row->requester, .jurisdiction = row->jurisdiction, .approved_at_us = row->approved_at_us};
 	enum rights_end end = RIGHTS_COMPLETED;
-	enum err e = turn(app, row->request, RIGHTS_RUNNING, "");
+	bool lapsed = false;
+	enum err e = turn(app, row->request, RIGHTS_RUNNING, "", &lapsed);
 
+	if (e == ERR_REQUEST_STATE || lapsed)
+		return ERR_OK; /* cancelled since it was looked up, or sent back */
 	if (row->sref_len == sizeof job.sref)
 		memcpy(job.sref, row->sref, sizeof job.sref);
 	if (!e)
 		e = runs[row->kind](app, w, db, &job, &end);
-	if (e == ERR_STOPPING || e == ERR_UNAVAILABLE || e == ERR_BUSY || e == ERR_UNKNOWN_OUTCOME || worker_stopping(w))
+	if (passing(e) || worker_stopping(w))
 		return e; /* stays RUNNING: the next leader goes on */
-	if (e) {
-		log_event(LOG_WARN, "rights_job_failed", "request=%lld kind=%s code=%s", (long long)row->request, rights_kind_name(row->kind), err_code(e));
-		return turn(app, row->request, RIGHTS_FAILED, err_code(e));
-	}
-	return turn(app, row->request, end == RIGHTS_ON_HOLD ? RIGHTS_HELD : RIGHTS_DONE, "");
+	return end_job(app, row, end, e);
 }
 
 static enum err count_open(struct db *db)
@@ -190,19 +154,25 @@ static enum err count_open(struct db *db)
 	return e;
 }
 
+/* One that can't go on does not stop the others. */
 enum err rights_run_due(struct app *app, struct worker *w, struct db *db, bool *more)
 {
+	static const struct rights_due due = {.approved = RIGHTS_APPROVED, .running = RIGHTS_RUNNING, .held = RIGHTS_HELD, .by_people = RIGHTS_RECTIFY};
 	struct db_result *rows = NULL;
-	enum err e = rights_due_jobs(db, RIGHTS_APPROVED, RIGHTS_RUNNING, RIGHTS_HELD, &rows);
+	enum err e = rights_due_jobs(db, &due, &rows), first = ERR_OK;
 
 	*more = false;
 	for (size_t i = 0; !e && i < db_rows(rows) && !worker_stopping(w); i++) {
 		struct rights_row row;
+		enum err of_job = ERR_OK;
 
 		rights_row_read(rows, i, &row);
 		if (row.kind >= 0 && row.kind < RIGHTS_KINDS && runs[row.kind])
-			e = run_job(app, w, db, &row);
+			of_job = run_job(app, w, db, &row);
+		first = first ? first : of_job;
 	}
 	db_result_free(rows);
-	return e ? e : count_open(db);
+	if (!e)
+		e = count_open(db);
+	return e ? e : first;
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define NOTE_MAX 4096
-#define WORD_MAX 64
+#define WORD_MAX 255 /* a SPIFFE ID, or a code */
 
 struct move {
 	const struct node *body;
@@ -69,11 +69,25 @@ static enum err note(struct req *r, struct batch *b, struct move *m)
 	return add_note(r, b, m, "text");
 }
 
+/* Codes, so that nobody's data gets into what stays after an erasure. */
+static const char *const denials[] = {"identity_not_proved", "not_our_customer", "unfounded", "excessive",       "duplicate", "legal_obligation",
+                                      "legal_claims",        "public_interest",  "rights_of_others", "no_such_data", "other",     NULL};
+static const char *const extensions[] = {"complex", "many_requests", NULL}; /* GDPR 12(3) */
+
+static enum err reason_member(struct req *r, const struct move *m, const char *const *known, const char **out)
+{
+	enum err e = word_member(r, m, "reason", out);
+
+	for (; !e && *known; known++)
+		if (!strcmp(*known, *out))
+			return ERR_OK;
+	return e ? e : req_fail(r, ERR_UNKNOWN_REASON, "/reason");
+}
+
 static enum err deny(struct req *r, struct batch *b, struct move *m)
 {
-	(void)b;
 	m->row.ended_at_us = b->now_us;
-	return word_member(r, m, "reason", &m->row.reason);
+	return reason_member(r, m, denials, &m->row.reason);
 }
 
 static enum err cancel(struct req *r, struct batch *b, struct move *m)
@@ -89,22 +103,25 @@ static enum err assign(struct req *r, struct batch *b, struct move *m)
 	return word_member(r, m, "assignee", &m->row.assignee);
 }
 
+/* Once, while the first term runs: the person must hear of it within that. */
 static enum err extend(struct req *r, struct batch *b, struct move *m)
 {
-	(void)b;
-	if (m->row.extended || rights_ended(m->row.state))
+	if (m->row.extended || rights_ended(m->row.state) || m->row.due_at_us < b->now_us)
 		return req_fail(r, ERR_REQUEST_STATE, NULL);
 	m->row.extended = true;
-	(void)rights_due(m->row.jurisdiction, m->row.created_at_us, true, NULL, 0, &m->row.due_at_us);
-	return word_member(r, m, "reason", &m->row.reason);
+	rights_due_at(r->app, &m->row);
+	return reason_member(r, m, extensions, &m->row.extension_reason);
 }
 
+/* Only the requester: he stands behind the scope that he asked for, and nobody may put another one under his name. */
 static enum err amend(struct req *r, struct batch *b, struct move *m)
 {
 	(void)b;
+	if (strcmp(m->row.requester, r->identity) != 0)
+		return req_fail(r, ERR_POLICY_DENIED, NULL);
 	if (m->row.state > RIGHTS_AWAITING_APPROVAL)
 		return req_fail(r, ERR_REQUEST_STATE, NULL);
-	return scope_parse(r, node_get(m->body, "scope"), "/scope", &m->row.scope);
+	return scope_parse(r, node_get(m->body, "scope"), scope_use_of((enum rights_kind)m->row.kind), "/scope", &m->row.scope);
 }
 
 static bool hash_is(const char *hex, const uint8_t hash[static 32])
@@ -144,7 +161,7 @@ static enum err approve(struct req *r, struct batch *b, struct move *m)
 	return e;
 }
 
-/* Rectification is done by whoever may write the fields; an officer says that it is. */
+/* Rectification is done by whoever may write the fields; an officer says that it is. Who had received them is listed afterwards. */
 static enum err complete(struct req *r, struct batch *b, struct move *m)
 {
 	if (m->row.kind != RIGHTS_RECTIFY)

@@ -1,55 +1,26 @@
 /* rights_requests.c: opening a rights request, and looking at those that are there. */
 #include "vault/app/rights.h"
+#include "vault/app/rights_term.h"
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "crypto/keyring.h"
-#include "crypto/ledger.h"
 #include "crypto/secret.h"
 #include "vault/app/manage.h"
 #include "vault/app/operations.h"
+#include "vault/app/recipients.h"
 #include "vault/app/values.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define HOLIDAYS_MAX 1024
 #define PAGE_DEFAULT 50
 #define PAGE_MAX 200
 #define WORD_MAX 64
-#define DAY_US ((int64_t)86400 * 1000000)
 
 struct open_plan {
 	struct target target;
 	struct rights_row row;
 };
-
-/* YYYY-MM-DD a line; lines that are none are passed over and told. */
-static size_t read_holidays(const char *path, int64_t days[static HOLIDAYS_MAX])
-{
-	FILE *f = *path ? fopen(path, "re") : NULL;
-	char line[64];
-	size_t n = 0;
-
-	while (f && n < HOLIDAYS_MAX && fgets(line, sizeof line, f)) {
-		char time[CLOCK_TEXT_LEN];
-		int64_t at;
-
-		line[strcspn(line, "#\r\n \t")] = 0;
-		if (!*line)
-			continue;
-		snprintf(time, sizeof time, "%.10sT00:00:00Z", line);
-		if (strlen(line) == 10 && !clock_parse(time, strlen(time), &at))
-			days[n++] = at / DAY_US;
-		else
-			log_event(LOG_WARN, "holidays", "file=%s: a line is no YYYY-MM-DD", path);
-	}
-	if (*path && !f)
-		log_event(LOG_WARN, "holidays", "file=%s can't be read: terms count Saturdays and Sundays only", path);
-	if (f)
-		fclose(f);
-	return n;
-}
 
 static const char *take_word(struct req *r, const struct node *root, const char *key, const char *fallback)
 {
@@ -90,9 +61,9 @@ enum err rights_open_plan(struct req *r)
 	p->row.channel = p->row.jurisdiction ? take_word(r, root, "channel", "other") : NULL;
 	if (!p->row.channel)
 		return r->err;
-	if (!rights_due(p->row.jurisdiction, 0, false, NULL, 0, &p->row.due_at_us))
+	if (!rights_jurisdiction_known(p->row.jurisdiction))
 		return req_fail(r, ERR_MALFORMED, "/jurisdiction");
-	return scope_parse(r, node_get(root, "scope"), "/scope", &p->row.scope);
+	return scope_parse(r, node_get(root, "scope"), scope_use_of((enum rights_kind)p->row.kind), "/scope", &p->row.scope);
 }
 
 enum step rights_open_want(struct req *r, struct batch *b)
@@ -105,8 +76,6 @@ enum step rights_open_want(struct req *r, struct batch *b)
 
 static enum err write_opened(struct req *r, struct batch *b, struct open_plan *p, const struct customer *c)
 {
-	int64_t holidays[HOLIDAYS_MAX];
-	const size_t n = read_holidays(r->app->config->holidays, holidays);
 	struct json j;
 	enum err e;
 
@@ -114,27 +83,12 @@ static enum err write_opened(struct req *r, struct batch *b, struct open_plan *p
 	p->row.sref = c->sref;
 	p->row.sref_len = SREF_LEN;
 	p->row.requester = r->identity;
-	p->row.assignee = p->row.reason = "";
+	p->row.assignee = p->row.reason = p->row.extension_reason = "";
 	p->row.created_at_us = b->now_us;
-	(void)rights_due(p->row.jurisdiction, b->now_us, false, holidays, n, &p->row.due_at_us);
+	rights_due_at(r->app, &p->row);
 	e = rights_insert(b->db, &p->row, &p->row.request);
 	json_init(&j, &r->out);
 	return e ? e : rights_write(r, b, &p->row, &j);
-}
-
-/* Officers may know that a customer has been erased. */
-static enum err erased_or_unknown(struct batch *b, int64_t customer)
-{
-	struct db_result *rows = NULL;
-	uint8_t mac[LEDGER_MAC_LEN];
-	enum err e = ledger_customer(keyring_key(b->keyring, KEYRING_LEDGER), customer, mac);
-
-	if (!e)
-		e = erasure_of(b->db, mac, &rows);
-	if (!e)
-		e = db_rows(rows) ? ERR_ERASED : ERR_NOT_FOUND;
-	db_result_free(rows);
-	return e;
 }
 
 enum step rights_open_decide(struct req *r, struct batch *b)
@@ -148,10 +102,7 @@ enum step rights_open_decide(struct req *r, struct batch *b)
 	buf_reset(&r->out);
 	if (rights_caller(r, &p->row.officer))
 		return STEP_FAIL;
-	r->err = target_open(b, &p->target, &c);
-	r->about = c;
-	if (r->err == ERR_NOT_FOUND && p->row.officer && p->target.id)
-		r->err = erased_or_unknown(b, p->target.id);
+	r->err = rights_target_open(r, b, &p->target, &c);
 	if (!r->err)
 		r->err = rights_open_like(b->db, c->row->id, p->row.kind, p->row.scope, &found);
 	if (!r->err && found)
@@ -168,37 +119,6 @@ enum step rights_open_decide(struct req *r, struct batch *b)
 
 #define CURSOR_CONTEXT "rights requests"
 
-static enum err read_cursor(struct req *r, struct batch *b, int64_t *before)
-{
-	const char *text = req_query(r, "cursor");
-	uint8_t bytes[CURSOR_BYTES_MAX];
-	size_t len = sizeof bytes;
-	struct reader in;
-
-	*before = INT64_MAX;
-	if (!text)
-		return ERR_OK;
-	if (cursor_read(keyring_key(b->keyring, KEYRING_CURSOR), CURSOR_CONTEXT, sizeof CURSOR_CONTEXT, text, strlen(text), bytes, &len) || len != 8)
-		return req_fail(r, ERR_BAD_CURSOR, "cursor");
-	in = reader_of(bytes, len);
-	*before = (int64_t)reader_u64(&in);
-	return ERR_OK;
-}
-
-static enum err put_cursor(struct req *r, struct batch *b, int64_t number)
-{
-	uint8_t bytes[8];
-	char text[CURSOR_TEXT_MAX];
-	enum err e;
-
-	for (unsigned i = 0; i < 8; i++)
-		bytes[i] = (uint8_t)((uint64_t)number >> (56 - 8 * i));
-	e = cursor_write(keyring_key(b->keyring, KEYRING_CURSOR), CURSOR_CONTEXT, sizeof CURSOR_CONTEXT, bytes, sizeof bytes, text);
-	if (!e)
-		buf_printf(&r->out, "\"%s\"", text);
-	return e;
-}
-
 static enum err read_filter(struct req *r, struct batch *b, bool officer, struct rights_filter *f)
 {
 	const char *state = req_query(r, "state"), *kind = req_query(r, "kind"), *overdue = req_query(r, "overdue");
@@ -208,7 +128,7 @@ static enum err read_filter(struct req *r, struct batch *b, bool officer, struct
 	*f = (struct rights_filter){.state = state ? rights_state_of(state) : -1, .kind = kind ? rights_kind_of(kind) : -1,
 	                            .requester = officer ? NULL : r->identity, .overdue = overdue != NULL};
 	if (!e)
-		e = read_cursor(r, b, &f->before);
+		e = rights_read_cursor(r, b, CURSOR_CONTEXT, sizeof CURSOR_CONTEXT, &f->before);
 	if (e)
 		return e;
 	f->most = (int32_t)limit + 1;
@@ -221,39 +141,57 @@ static enum err read_filter(struct req *r, struct batch *b, bool officer, struct
 	return ERR_OK;
 }
 
+static enum err write_page(struct req *r, struct batch *b, const struct db_result *rows, int32_t most, size_t *n)
+{
+	struct rights_row row = {0};
+	struct json j;
+	enum err e = ERR_OK;
+
+	buf_text(&r->out, "{\"data\":");
+	json_init(&j, &r->out);
+	json_array(&j);
+	for (*n = 0; !e && *n < db_rows(rows) && (int32_t)*n < most; (*n)++) {
+		rights_row_read(rows, *n, &row);
+		e = rights_write(r, b, &row, &j);
+	}
+	json_array_end(&j);
+	buf_text(&r->out, ",\"next\":");
+	if (!e && *n < db_rows(rows))
+		e = rights_put_cursor(b, CURSOR_CONTEXT, sizeof CURSOR_CONTEXT, row.request, &r->out);
+	else
+		buf_text(&r->out, "null");
+	buf_byte(&r->out, '}');
+	return e;
+}
+
+/* Two rounds: the requests, then their customers, to name them by the caller's tokens. */
 enum step rights_list_decide(struct req *r, struct batch *b)
 {
 	struct audit_entry entry = {.activity = "rights", .object = "list", .state = -1};
 	struct rights_filter f;
 	struct db_result *rows = NULL;
-	struct rights_row row = {0};
-	bool officer;
-	struct json j;
+	bool officer, more = false;
 	size_t n = 0;
 
 	buf_reset(&r->out);
 	if (rights_caller(r, &officer) || read_filter(r, b, officer, &f))
 		return STEP_FAIL;
 	r->err = rights_list(b->db, &f, &rows);
-	buf_text(&r->out, "{\"data\":");
-	json_init(&j, &r->out);
-	json_array(&j);
-	for (; !r->err && n < db_rows(rows) && (int32_t)n < f.most - 1; n++) {
-		rights_row_read(rows, n, &row);
-		r->err = rights_write(r, b, &row, &j);
+	for (size_t i = 0; !r->err && !r->rounds && i < db_rows(rows); i++) {
+		struct rights_row row;
+
+		rights_row_read(rows, i, &row);
+		if (row.customer)
+			reads_customer(b->reads, row.customer);
+		more = more || row.customer;
 	}
-	json_array_end(&j);
-	buf_text(&r->out, ",\"next\":");
-	if (!r->err && n < db_rows(rows))
-		r->err = put_cursor(r, b, row.request);
-	else
-		buf_text(&r->out, "null");
-	buf_byte(&r->out, '}');
+	if (!r->err && !more)
+		r->err = write_page(r, b, rows, f.most - 1, &n);
 	entry.count = (uint32_t)n;
-	if (!r->err)
+	if (!r->err && !more)
 		r->err = audit_add(r, b, &entry);
 	db_result_free(rows);
-	return r->err ? STEP_FAIL : STEP_DONE;
+	return r->err ? STEP_FAIL : more ? STEP_MORE : STEP_DONE;
 }
 
 static enum err write_approvals(struct batch *b, const struct rights_row *row, struct json *j)
@@ -350,7 +288,9 @@ enum step rights_get_decide(struct req *r, struct batch *b)
 		if (!r->err)
 			r->err = write_approvals(b, &row, &j);
 		if (!r->err)
-			r->err = write_notes(b, &row, c, &j);
+			r->err = write_notes(b, &row, officer ? c : NULL, &j); /* notes are the officers' own */
+		if (!r->err)
+			r->err = recipients_write(b, row.request, &j);
 		json_object_end(&j);
 		if (!r->err)
 			r->err = rights_audit(r, b, "read", row.kind, c);

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAMES_MAX 256
+#define NAMES_MAX POLICY_SUBJECTS_MAX
 
-static const char *const lists[] = {"classes", "fields", "purposes", "records"}; /* sorted */
-#define LISTS (sizeof lists / sizeof *lists)
+enum { LIST_CLASSES, LIST_FIELDS, LIST_PURPOSES, LIST_RECORDS, LISTS };
+static const char *const lists[LISTS] = {"classes", "fields", "purposes", "records"}; /* sorted */
 
 static bool class_known(const struct snapshot *s, const char *name)
 {
@@ -23,12 +23,12 @@ static bool name_known(const struct snapshot *s, size_t list, const char *name)
 {
 	int subject;
 
-	if (list == 0)
+	if (list == LIST_CLASSES)
 		return class_known(s, name);
-	if (list == 2)
+	if (list == LIST_PURPOSES)
 		return snapshot_purpose(s, name) >= 0;
 	subject = snapshot_field(s, name, strlen(name));
-	return subject >= 0 && s->fields[subject].record == (list == 3);
+	return subject >= 0 && s->fields[subject].record == (list == LIST_RECORDS);
 }
 
 static int by_name(const void *a, const void *b)
@@ -36,74 +36,154 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static enum err put_list(struct req *r, const struct node *n, size_t list, const char *at, struct json *j)
+enum scope_use scope_use_of(enum rights_kind kind)
 {
-	const char *names[NAMES_MAX];
-	const size_t count = node_count(n);
+	switch (kind) {
+	case RIGHTS_ERASE: return SCOPE_ERASURE;
+	case RIGHTS_RESTRICT: return SCOPE_PURPOSES;
+	case RIGHTS_OBJECT: return SCOPE_OBJECTION;
+	case RIGHTS_EXPORT:
+	case RIGHTS_RECTIFY:
+	case RIGHTS_KINDS: break;
+	}
+	return SCOPE_DATA;
+}
 
+/* The names of one list, as they come. */
+struct names {
+	const char *list[2 * NAMES_MAX]; /* as given, and as added */
+	size_t n;
+};
+
+static enum err read_names(struct req *r, const struct node *n, size_t list, const char *at, struct names *out)
+{
+	out->n = 0;
 	if (!n)
 		return ERR_OK;
-	if (node_type(n) != NODE_ARRAY || count > NAMES_MAX)
+	if (node_type(n) != NODE_ARRAY || node_count(n) == 0 || node_count(n) > NAMES_MAX)
 		return req_fail(r, ERR_MALFORMED, "%s/%s", at, lists[list]);
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < node_count(n); i++) {
 		size_t len;
+		const char *name = node_string(node_at(n, i), &len);
 
-		names[i] = node_string(node_at(n, i), &len);
-		if (!names[i])
+		if (!name)
 			return req_fail(r, ERR_MALFORMED, "%s/%s/%zu", at, lists[list], i);
-		if (!name_known(r->snapshot, list, names[i]))
-			return req_fail(r, list == 2 ? ERR_UNKNOWN_PURPOSE : list == 3 ? ERR_UNKNOWN_KIND : ERR_UNKNOWN_FIELD, "%s/%s/%zu", at, lists[list], i);
+		if (!name_known(r->snapshot, list, name))
+			return req_fail(r, list == LIST_PURPOSES ? ERR_UNKNOWN_PURPOSE : list == LIST_RECORDS ? ERR_UNKNOWN_KIND : ERR_UNKNOWN_FIELD,
+			                "%s/%s/%zu", at, lists[list], i);
+		out->list[out->n++] = name;
 	}
-	if (count == 0)
-		return ERR_OK;
-	qsort(names, count, sizeof *names, by_name);
-	json_key(j, lists[list]);
-	json_array(j);
-	for (size_t i = 0; i < count; i++)
-		if (i == 0 || strcmp(names[i], names[i - 1]) != 0)
-			json_string(j, names[i]);
-	json_array_end(j);
 	return ERR_OK;
 }
 
-enum err scope_parse(struct req *r, const struct node *n, const char *at, const char **canonical)
+/* Does policy let any role have values of the subject for the purpose, with consent and basis given? Tokens are no use of data. */
+static bool used_for(const struct snapshot *s, size_t subject, size_t purpose)
+{
+	static const enum policy_verb verbs[] = {VERB_READ, VERB_SEARCH};
+
+	for (size_t role = 0; role < policy_roles(s->policy); role++)
+		for (size_t v = 0; v < sizeof verbs / sizeof *verbs; v++) {
+			const struct policy_identity who = {.roles = (uint64_t)1 << role};
+			struct policy_verdict verdict;
+
+			policy_decide(s->policy, &who, verbs[v], subject, purpose, STATE_CONSENTED | STATE_BASIS, &verdict);
+			if (verdict.form > FORM_TOKEN)
+				return true;
+		}
+	return false;
+}
+
+static bool names_purpose(const struct names *n, const char *purpose)
+{
+	for (size_t i = 0; i < n->n; i++)
+		if (!strcmp(n->list[i], purpose))
+			return true;
+	return false;
+}
+
+/* The subjects that the purposes mean: all that they use, or where alone is set what no other purpose uses. */
+static void add_used(const struct snapshot *s, const struct names *purposes, bool alone, struct names all[static LISTS])
+{
+	for (size_t i = 0; i < s->n_fields; i++) {
+		struct names *to = &all[s->fields[i].record ? LIST_RECORDS : LIST_FIELDS];
+		bool named = false, other = false;
+
+		for (size_t p = 0; p < s->n_purposes; p++) {
+			const bool used = used_for(s, i, p);
+
+			named = named || (used && names_purpose(purposes, s->purposes[p].name));
+			other = other || (used && !names_purpose(purposes, s->purposes[p].name));
+		}
+		if (named && !(alone && other))
+			to->list[to->n++] = s->fields[i].name;
+	}
+}
+
+static void put_names(struct names *n, size_t list, struct json *j)
+{
+	if (n->n == 0)
+		return;
+	qsort(n->list, n->n, sizeof *n->list, by_name);
+	json_key(j, lists[list]);
+	json_array(j);
+	for (size_t i = 0; i < n->n; i++)
+		if (i == 0 || strcmp(n->list[i], n->list[i - 1]) != 0)
+			json_string(j, n->list[i]);
+	json_array_end(j);
+}
+
+static enum err check_use(struct req *r, const struct names all[static LISTS], enum scope_use use, const char *at)
+{
+	if (use != SCOPE_PURPOSES && use != SCOPE_OBJECTION)
+		return ERR_OK;
+	for (size_t i = 0; i < LISTS; i++)
+		if (i != LIST_PURPOSES && all[i].n)
+			return req_fail(r, ERR_MALFORMED, "%s/%s", at, lists[i]);
+	return use == SCOPE_OBJECTION && !all[LIST_PURPOSES].n ? req_fail(r, ERR_MALFORMED, "%s/purposes", at) : ERR_OK;
+}
+
+enum err scope_parse(struct req *r, const struct node *n, enum scope_use use, const char *at, const char **canonical)
 {
 	static const char *const keys[] = {"classes", "fields", "purposes", "records", NULL};
 	const char *unknown = n ? node_unknown_key(n, keys) : NULL;
+	struct names all[LISTS] = {{{0}, 0}};
 	struct buf text;
 	struct json j;
 	enum err e = ERR_OK;
 
 	*canonical = "{}";
-	if (!n)
-		return ERR_OK;
-	if (node_type(n) != NODE_OBJECT || unknown)
+	if (n && (node_type(n) != NODE_OBJECT || unknown))
 		return req_fail(r, ERR_MALFORMED, "%s/%.40s", at, unknown ? unknown : "");
+	for (size_t i = 0; i < LISTS && !e; i++)
+		e = read_names(r, node_get(n, lists[i]), i, at, &all[i]);
+	if (!e)
+		e = check_use(r, all, use, at);
+	if (e)
+		return e;
+	if (all[LIST_PURPOSES].n && (use == SCOPE_ERASURE || use == SCOPE_HOLD))
+		add_used(r->snapshot, &all[LIST_PURPOSES], use == SCOPE_ERASURE, all);
 	buf_init(&text, 0);
 	json_init(&j, &text);
 	json_object(&j);
-	for (size_t i = 0; i < LISTS && !e; i++)
-		e = put_list(r, node_get(n, lists[i]), i, at, &j);
+	for (size_t i = 0; i < LISTS; i++)
+		put_names(&all[i], i, &j);
 	json_object_end(&j);
-	if (!e) {
-		*canonical = buf_ok(&text) ? arena_copy(&r->arena, (const char *)text.data, text.len) : NULL;
-		e = *canonical ? ERR_OK : req_fail(r, ERR_MEMORY, NULL);
-	}
+	*canonical = buf_ok(&text) ? arena_copy(&r->arena, (const char *)text.data, text.len) : NULL;
 	buf_fini(&text);
-	return e;
+	return *canonical ? ERR_OK : req_fail(r, ERR_MEMORY, NULL);
 }
 
 static void load_name(const struct snapshot *s, size_t list, const char *name, struct rights_scope *out)
 {
 	int at;
 
-	if (list == 0) {
+	if (list == LIST_CLASSES) {
 		for (size_t i = 0; i < s->n_fields; i++)
 			out->subjects[i] = out->subjects[i] || !strcmp(s->fields[i].class_name, name);
 		return;
 	}
-	at = list == 2 ? snapshot_purpose(s, name) : snapshot_field(s, name, strlen(name));
-	if (at >= 0 && list == 2)
+	at = list == LIST_PURPOSES ? snapshot_purpose(s, name) : snapshot_field(s, name, strlen(name));
+	if (at >= 0 && list == LIST_PURPOSES)
 		out->purposes |= (uint64_t)1 << (s->purposes[at].number - 1);
 	else if (at >= 0)
 		out->subjects[at] = true;

@@ -5,6 +5,7 @@
 
 #include "app/snapshot.h"
 #include "vault/app/req_int.h"
+#include "vault/app/rights_job.h"
 
 struct rights_scope {
 	bool all; /* {}: the whole customer */
@@ -12,8 +13,16 @@ struct rights_scope {
 	uint64_t purposes; /* bit by number - 1 */
 };
 
-/* Body member "scope" ({"fields","classes","records","purposes"}, names) to canonical text in the arena. NULL: {}. */
-enum err scope_parse(struct req *r, const struct node *n, const char *at, const char **canonical) MUST_CHECK;
+/* What a scope is for. A purpose means itself where a purpose is restricted or objected to. Where data is erased or held
+ * it means data too, and that is written into the canonical text, so that people see it and hashes are bound to it:
+ * for an erasure what policy lets only these purposes use, for a hold all that policy lets them use. */
+enum scope_use { SCOPE_DATA, SCOPE_PURPOSES, SCOPE_OBJECTION, SCOPE_ERASURE, SCOPE_HOLD };
+enum scope_use scope_use_of(enum rights_kind kind);
+
+/* Body member "scope" ({"fields","classes","records","purposes"}, names) to canonical text in the arena. NULL: {}, the
+ * whole customer; a list that is there and empty is refused, or it would mean everything. SCOPE_PURPOSES takes purposes
+ * only, and SCOPE_OBJECTION at least one. */
+enum err scope_parse(struct req *r, const struct node *n, enum scope_use use, const char *at, const char **canonical) MUST_CHECK;
 /* Canonical text to a set. A name that is gone is left out. */
 enum err scope_load(const struct snapshot *s, const char *canonical, struct rights_scope *out) MUST_CHECK;
 bool scope_has(const struct rights_scope *s, size_t subject);

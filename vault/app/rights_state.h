@@ -26,9 +26,4 @@ bool rights_may_move(int from, int to);
 /* No job and no officer will change it any more. */
 bool rights_ended(int state);
 
-/* When a request must be answered: GDPR 12(3) one month (two more where extended), PIPL 15 working days;
- * days, not hours: the end of the last day in UTC. false: no such jurisdiction. holidays: days since 1970
- * that are no working days beside Saturdays and Sundays, ascending. */
-bool rights_due(const char *jurisdiction, int64_t received_us, bool extended, const int64_t *holidays, size_t n, int64_t *due_us);
-
 #endif

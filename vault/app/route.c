@@ -70,8 +70,12 @@ const struct route routes[] = {
     {"POST", "/v1/rights-requests/{id}:amend", "rights.amend", ROUTE_BODY | ROUTE_SOLO, 16 * KIB, {NULL}, STEP(rights_move)},
     {"POST", "/v1/rights-requests/{id}:retry", "rights.retry", ROUTE_SOLO, 0, {NULL}, STEP(rights_move)},
     {"POST", "/v1/rights-requests/{id}:complete", "rights.complete", ROUTE_SOLO, 0, {NULL}, STEP(rights_move)},
+    {"GET", "/v1/webhooks", "webhook.list", ROUTE_SOLO, 0, {NULL}, STEP(webhooks_list)},
+    {"PUT", "/v1/webhooks/{name}", "webhook.put", ROUTE_BODY | ROUTE_SOLO, 4 * KIB, {NULL}, STEP(webhook_put)},
+    {"DELETE", "/v1/webhooks/{name}", "webhook.delete", ROUTE_SOLO, 0, {NULL}, STEP(webhook_delete)},
+    {"POST", "/v1/webhooks/{name}:retry", "webhook.retry", ROUTE_SOLO, 0, {NULL}, STEP(webhook_retry)},
     {"POST", "/v1/holds", "hold.propose", ROUTE_PURPOSE | ROUTE_BODY | ROUTE_SOLO, 16 * KIB, {NULL}, hold_put_plan, hold_put_want, hold_put_decide, NULL},
-    {"GET", "/v1/holds", "hold.list", ROUTE_SOLO, 0, {NULL}, STEP(hold_list)},
+    {"GET", "/v1/holds", "hold.list", ROUTE_SOLO, 0, {"limit", "cursor"}, STEP(hold_list)},
     {"POST", "/v1/holds/{id}:confirm", "hold.confirm", ROUTE_SOLO, 0, {NULL}, STEP(hold_confirm)},
     {"POST", "/v1/holds/{id}:release", "hold.release", ROUTE_SOLO, 0, {NULL}, STEP(hold_release)},
     {"GET", "/v1/policies", "policy.read", ROUTE_SOLO, 0, {NULL}, STEP(policies_get)},
@@ -81,7 +85,17 @@ const struct route routes[] = {
     {"GET", "/v1/audit/records", "audit.list", ROUTE_SOLO | ROUTE_BULK | ROUTE_STREAM, 0,
      {"since", "until", "actor", "activity", "outcome", "purpose", "customer", "limit", "cursor", "follow"},
      audit_list_plan, NULL, audit_list_decide, NULL},
+    {"GET", "/v1/audit/scope", "audit.scope", ROUTE_SOLO | ROUTE_BULK, 0, {"actor", "since", "until", "cursor"}, scope_plan, NULL, scope_decide, NULL},
+    {"GET", "/v1/audit/scrub", "audit.scrub_status", ROUTE_SOLO, 0, {NULL}, STEP(scrub_status)},
+    {"POST", "/v1/audit/scrub", "audit.scrub", ROUTE_SOLO, 0, {NULL}, STEP(scrub)},
+    {"GET", "/v1/canaries", "canary.list", ROUTE_SOLO, 0, {NULL}, STEP(canaries)},
+    {"PUT", "/v1/canaries/{sref}", "canary.put", ROUTE_SOLO, 0, {NULL}, STEP(canary_put)},
+    {"DELETE", "/v1/canaries/{sref}", "canary.delete", ROUTE_SOLO, 0, {NULL}, STEP(canary_delete)},
     {"GET", "/v1/audit/records/{id}", "audit.read", ROUTE_SOLO, 0, {NULL}, STEP(audit_get)},
+    {"GET", "/v1/audit/records/{id}/proof", "audit.proof", ROUTE_SOLO | ROUTE_BULK, 0, {NULL}, STEP(audit_proof)},
+    {"GET", "/v1/audit/log/checkpoint", "audit.checkpoint", ROUTE_SOLO | ROUTE_BULK, 0, {"log"}, STEP(audit_checkpoint)},
+    {"GET", "/v1/audit/log/tile/{tile}", "audit.tile", ROUTE_SOLO | ROUTE_BULK | ROUTE_REST, 0, {"log"}, STEP(audit_tile)},
+    {"POST", "/v1/audit/log:new-origin", "audit.new_origin", ROUTE_BODY | ROUTE_SOLO, 4 * KIB, {NULL}, STEP(audit_origin)},
     {"GET", "/openapi.json", "openapi", 0, 0, {NULL}, STEP(openapi)},
 };
 
@@ -112,13 +126,17 @@ struct found {
 	size_t len[ROUTE_PARAMS_MAX], n;
 };
 
-static bool path_matches(const char *pattern, const char *path, struct found *f)
+static bool path_matches(const struct route *r, const char *path, struct found *f)
 {
+	const char *pattern = r->pattern;
+
 	f->n = 0;
 	while (*pattern == '/' && *path == '/') {
 		const char *value = NULL;
 		size_t len = 0;
-		const size_t pattern_len = strcspn(++pattern, "/"), path_len = strcspn(++path, "/");
+		const size_t pattern_len = strcspn(++pattern, "/");
+		const bool rest = (r->flags & ROUTE_REST) && !pattern[pattern_len];
+		const size_t path_len = rest ? strlen(++path) : strcspn(++path, "/");
 
 		if (path_len == 0 || !segment_matches(pattern, pattern_len, path, path_len, &value, &len))
 			return false;
@@ -140,7 +158,7 @@ const struct route *route_find(const char *method, const char *path, struct aren
 
 	*allowed = NULL;
 	for (size_t i = 0; i < route_count(); i++) {
-		if (!path_matches(routes[i].pattern, path, &f))
+		if (!path_matches(&routes[i], path, &f))
 			continue;
 		if (!strcmp(routes[i].method, method)) {
 			for (size_t k = 0; k < f.n; k++) {

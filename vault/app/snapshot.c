@@ -5,6 +5,7 @@
 #include "store/configuration.h"
 #include "store/consents.h"
 #include "store/keys.h"
+#include "store/watch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@ static void free_all(struct snapshot *s)
 	free(s->policy_text);
 	free(s->policy_activated_by);
 	free(s->frozen);
+	free(s->canaries);
 	free(s->policy_audience);
 	free(s->subjects);
 	free(s->purpose_names);
@@ -69,6 +71,16 @@ int snapshot_audience(const struct snapshot *s, const char *name)
 		if (!strcmp(s->audiences[i].name, name))
 			return (int)i;
 	return -1;
+}
+
+static int compare_srefs(const void *a, const void *b)
+{
+	return memcmp(a, b, SNAPSHOT_SREF_LEN);
+}
+
+bool snapshot_canary(const struct snapshot *s, const uint8_t sref[static SNAPSHOT_SREF_LEN])
+{
+	return s->n_canaries && bsearch(sref, s->canaries, s->n_canaries, SNAPSHOT_SREF_LEN, compare_srefs);
 }
 
 bool snapshot_frozen(const struct snapshot *s, const char *identity)
@@ -323,6 +335,25 @@ static enum err load_frozen(struct snapshot *s, struct db *db)
 	return e;
 }
 
+static enum err load_canaries(struct snapshot *s, struct db *db)
+{
+	struct db_result *r = NULL;
+	enum err e = canaries(db, &r);
+
+	s->canaries = e ? NULL : calloc(db_rows(r) + 1, sizeof *s->canaries);
+	if (!e && !s->canaries)
+		e = ERR_MEMORY;
+	for (size_t i = 0; !e && i < db_rows(r); i++) {
+		size_t len;
+		const uint8_t *sref = db_bytes(r, i, 0, &len);
+
+		if (len == SNAPSHOT_SREF_LEN)
+			memcpy(s->canaries[s->n_canaries++], sref, len);
+	}
+	db_result_free(r);
+	return e;
+}
+
 enum err snapshot_load(struct db *db, struct snapshot **out, struct buf *why)
 {
 	struct snapshot *s = calloc(1, sizeof *s);
@@ -348,6 +379,8 @@ enum err snapshot_load(struct db *db, struct snapshot **out, struct buf *why)
 		e = load_audiences(s, db);
 	if (!e)
 		e = load_frozen(s, db);
+	if (!e)
+		e = load_canaries(s, db);
 	if (e) {
 		if (!why->len)
 			buf_printf(why, "configuration: %s %s", err_text(e), db_error(db));

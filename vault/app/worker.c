@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "store/migrate.h"
 #include "store/statements.h"
+#include "vault/app/erasure.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ struct worker {
 	bool woken;
 	int64_t due_us[TASKS_MAX];
 	struct db *db;
+	uint64_t term;
 	bool told; /* that the database is away */
 };
 
@@ -58,7 +60,8 @@ static bool connect_db(struct worker *w)
 	if (w->db)
 		return true;
 	buf_init(&why, 4096);
-	if (!db_open(w->app->config->database_url, w->statements, &w->db, &why) && migrate_verify(w->db, &why))
+	if (!db_open(w->app->config->database_url, w->statements, &w->db, &why) &&
+	    (migrate_verify(w->db, &why) || erasure_agrees(w->app->config, w->app->keyring, w->db, &why)))
 		disconnect(w);
 	if (!w->db && !w->told)
 		log_event(LOG_WARN, "worker_waits", "worker=%s reason=\"%s\"", w->name, buf_string(&why));
@@ -82,6 +85,7 @@ static bool take_lead(struct worker *w)
 	}
 	if (db_bool(res, 0, 0)) {
 		atomic_store(&w->leads, true);
+		w->term++;
 		log_event(LOG_INFO, "worker_leads", "worker=%s", w->name);
 	}
 	db_result_free(res);
@@ -184,6 +188,11 @@ void worker_wake(struct worker *w)
 bool worker_leads(const struct worker *w)
 {
 	return w && atomic_load(&w->leads);
+}
+
+uint64_t worker_term(const struct worker *w)
+{
+	return w->term;
 }
 
 bool worker_stopping(const struct worker *w)

@@ -27,6 +27,9 @@ enum err worker_start(struct app *app, const char *name, int32_t lock, const str
 void worker_wake(struct worker *w);
 /* Whether this node does the work now. Any thread; NULL: false. */
 bool worker_leads(const struct worker *w);
+/* Changes whenever the lead was taken anew: what was read under another term may be out of date. From 1.
+ * On the worker's thread. */
+uint64_t worker_term(const struct worker *w);
 bool worker_stopping(const struct worker *w);
 /* Stops after the task under way; before the queues close, since tasks may use them. NULL is allowed. */
 void worker_stop(struct worker *w);

@@ -112,6 +112,8 @@ static const char *text_fault(enum config_type type, const char *value)
 		if (inet_pton(AF_INET, value, address) == 1 || inet_pton(AF_INET6, value, address) == 1)
 			return NULL;
 		return "must be an IPv4 or IPv6 address";
+	case CONFIG_TYPE_origin:
+		return all_of(value, UPPER LOWER DIGITS "./-_~:", 1, 200) ? NULL : "must be 1 to 200 of [A-Za-z0-9./-_~:]";
 	case CONFIG_TYPE_node:
 		return all_of(value, UPPER LOWER DIGITS "._-", 1, 64) ? NULL : "must be 1 to 64 of [A-Za-z0-9._-]";
 	case CONFIG_TYPE_country:
@@ -432,10 +434,20 @@ void config_help(struct buf *out)
 	}
 }
 
+static const char *beside_keyring(const struct config *c, const char *path, const char *ending, char room[static CONFIG_PATH_MAX])
+{
+	if (*path)
+		return path;
+	snprintf(room, CONFIG_PATH_MAX, "%s%s", c->keyring, ending);
+	return room;
+}
+
 const char *config_ledger(const struct config *c, char room[static CONFIG_PATH_MAX])
 {
-	if (*c->ledger)
-		return c->ledger;
-	snprintf(room, CONFIG_PATH_MAX, "%s.ledger", c->keyring);
-	return room;
+	return beside_keyring(c, c->ledger, ".ledger", room);
+}
+
+const char *config_checkpoint(const struct config *c, char room[static CONFIG_PATH_MAX])
+{
+	return beside_keyring(c, c->audit_checkpoint, ".checkpoint", room);
 }

@@ -108,6 +108,7 @@ static void check_one(const struct config *c, enum config_key key, struct buf *r
 	case CONFIG_TYPE_folder: check_folder(c, key, report); return;
 	case CONFIG_TYPE_address:
 	case CONFIG_TYPE_path:
+	case CONFIG_TYPE_origin:
 	case CONFIG_TYPE_node:
 	case CONFIG_TYPE_country:
 	case CONFIG_TYPE_level:

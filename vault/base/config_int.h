@@ -15,6 +15,7 @@ enum config_type {
 	CONFIG_TYPE_folder,
 	CONFIG_TYPE_maybe,
 	CONFIG_TYPE_path,
+	CONFIG_TYPE_origin,
 	CONFIG_TYPE_node,
 	CONFIG_TYPE_country,
 	CONFIG_TYPE_level,
@@ -32,9 +33,5 @@ struct config_row {
 };
 
 extern const struct config_row config_rows[CONFIG_KEYS];
-
-/* "FILE:LINE: VAULT_KEY: ", "environment: VAULT_KEY: " or "default: VAULT_KEY: ":
- * the start of a line of the report. */
-void config_origin(const struct config *c, enum config_key key, struct buf *report);
 
 #endif

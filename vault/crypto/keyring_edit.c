@@ -87,6 +87,19 @@ enum err keyring_without(const struct keyring *k, uint32_t epoch, struct keyring
 	return ended(ERR_OK, c, out);
 }
 
+enum err keyring_keys(const struct keyring *k, struct keyring **out)
+{
+	struct keyring *c = copy(k, 0);
+
+	*out = NULL;
+	if (!c)
+		return ERR_MEMORY;
+	for (size_t i = 0; i < c->n; i++)
+		c->epochs[i].state = EPOCH_DESTROYED;
+	secret_wipe(c->keks, c->n * KEY_LEN);
+	return ended(ERR_OK, c, out);
+}
+
 enum err keyring_succeeds(const struct keyring *newer, const struct keyring *older, struct buf *why)
 {
 	if (!secret_equal(newer->keys, older->keys, sizeof newer->keys) || newer->index_epoch != older->index_epoch ||

@@ -39,6 +39,17 @@ enum err sign_bytes(const uint8_t seed[static SIGN_SEED_LEN], const void *bytes,
 	return e;
 }
 
+enum err sign_base64(const uint8_t seed[static SIGN_SEED_LEN], const void *bytes, size_t len,
+                     char out[static SIGN_BASE64_LEN + 1])
+{
+	uint8_t value[SIGN_LEN];
+	enum err e = sign_bytes(seed, bytes, len, value);
+
+	if (!e && EVP_EncodeBlock((unsigned char *)out, value, SIGN_LEN) != SIGN_BASE64_LEN)
+		e = ERR_CRYPTO;
+	return e;
+}
+
 enum err sign_verify(const uint8_t public_key[static SIGN_PUBLIC_LEN], const void *bytes, size_t len,
                      const uint8_t signature[static SIGN_LEN])
 {

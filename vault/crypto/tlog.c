@@ -211,7 +211,14 @@ static bool read_named(const char *line, size_t len, const char *word, uint64_t 
 
 void tlog_proof_write(const struct tlog_proof *p, struct buf *out)
 {
-	buf_printf(out, PROOF_HEAD "\nindex %llu\n", (unsigned long long)p->index);
+	char extra[2 * TLOG_EXTRA_MAX];
+
+	buf_text(out, PROOF_HEAD "\n");
+	if (p->extra_len) {
+		base64_padded_write(p->extra, p->extra_len, extra);
+		buf_printf(out, "extra %s\n", extra);
+	}
+	buf_printf(out, "index %llu\n", (unsigned long long)p->index);
 	write_path(&p->path, out);
 	buf_append(out, p->note, p->note_len);
 }
@@ -226,8 +233,13 @@ enum err tlog_proof_read(const char *text, size_t len, struct tlog_proof *out)
 	if (!next_line(&l, &line, &n) || n != sizeof PROOF_HEAD - 1 || memcmp(line, PROOF_HEAD, n) != 0 || !next_line(&l, &line, &n))
 		return ERR_MALFORMED;
 	at = line;
-	if (take_text(&at, line + n, "extra ") && !next_line(&l, &line, &n))
-		return ERR_MALFORMED;
+	if (take_text(&at, line + n, "extra ")) {
+		out->extra_len = sizeof out->extra;
+		if (!base64_padded_read(at, n - (size_t)(at - line), out->extra, &out->extra_len))
+			out->extra_len = 0;
+		if (!next_line(&l, &line, &n))
+			return ERR_MALFORMED;
+	}
 	return read_named(line, n, "index ", &out->index) && read_path(&l, &out->path, &out->note, &out->note_len) ? ERR_OK : ERR_MALFORMED;
 }
 

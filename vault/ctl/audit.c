@@ -1,5 +1,6 @@
-/* audit.c: audit list and tail. Reading the log is itself recorded by the vault. */
+/* audit.c: audit list, tail and new-origin. Reading the log is itself recorded by the vault. */
 #include "base/clock.h"
+#include "base/json.h"
 #include "ctl/commands.h"
 #include "ctl/show.h"
 #include "ctl/text.h"
@@ -24,14 +25,19 @@ static bool add_time(const struct arguments *a, const char *option, struct buf *
 	return good;
 }
 
+static bool is_sref(const char *text)
+{
+	return strlen(text) == 32 && strspn(text, "0123456789abcdef") == 32;
+}
+
 static bool add_filters(const struct arguments *a, struct buf *path)
 {
 	const char *customer = arguments_option(a, "customer");
 
 	if (!add_time(a, "since", path) || !add_time(a, "until", path))
 		return false;
-	if (customer && !input_is_customer(customer)) {
-		complain(CTL_USAGE, "--customer must be a token, cus1...");
+	if (customer && !input_is_customer(customer) && !is_sref(customer)) {
+		complain(CTL_USAGE, "--customer must be a token, cus1..., or an sref");
 		return false;
 	}
 	input_query(path, "actor", arguments_option(a, "actor"));
@@ -147,4 +153,31 @@ int command_audit_tail(const struct arguments *a)
 	buf_fini(&path);
 	buf_fini(&body);
 	return tail.code != CTL_OK ? tail.code : code;
+}
+
+int command_audit_new_origin(const struct arguments *a)
+{
+	struct client_request r = {.method = "POST", .path = "/v1/audit/log:new-origin"};
+	struct doc *doc = NULL;
+	struct buf body, text;
+	struct json j;
+	int code;
+
+	buf_init(&body, 0);
+	buf_init(&text, 0);
+	json_init(&j, &body);
+	json_object(&j);
+	json_key_string(&j, "origin", a->words[0]);
+	json_object_end(&j);
+	r.body = body.data;
+	r.body_len = body.len;
+	code = buf_ok(&body) ? remote_ask(a, &r, &doc) : complain(CTL_SERVER, "out of memory");
+	if (code == CTL_OK && doc) {
+		show_object(doc_root(doc), &text);
+		code = output(&text);
+	}
+	buf_fini(&body);
+	buf_fini(&text);
+	doc_free(doc);
+	return code;
 }

@@ -23,13 +23,21 @@ struct transfer {
 	char error[CURL_ERROR_SIZE];
 };
 
+/* What requests share: connections, so that the second has no handshake. */
+static CURLSH *share;
+
 bool client_start(void)
 {
-	return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return false;
+	share = curl_share_init();
+	return share && curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT) == CURLSHE_OK;
 }
 
 void client_stop(void)
 {
+	curl_share_cleanup(share);
+	share = NULL;
 	curl_global_cleanup();
 }
 
@@ -98,7 +106,7 @@ static bool set_up_tls(struct transfer *t, const struct client_settings *s)
 {
 	CURL *c = t->curl;
 
-	return !curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https") && !curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) &&
+	return !curl_easy_setopt(c, CURLOPT_SHARE, share) && !curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https") && !curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) &&
 	       !curl_easy_setopt(c, CURLOPT_PROXY, "") && !curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) &&
 	       !curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
 	       !curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_3) &&
@@ -157,7 +165,7 @@ static bool set_up_request(struct transfer *t, const struct client_settings *s)
 	good = buf_ok(&url) && !curl_easy_setopt(c, CURLOPT_URL, buf_string(&url)) &&
 	       !curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, r->method) &&
 	       !curl_easy_setopt(c, CURLOPT_USERAGENT, "vaultctl/" VAULT_VERSION) &&
-	       add_header(t, "Accept", r->line ? "application/x-ndjson, application/problem+json" : "application/json") &&
+	       add_header(t, "Accept", r->accept ? r->accept : r->line ? "application/x-ndjson, application/problem+json" : "application/json") &&
 	       add_header(t, "X-Purpose", s->purpose) && add_header(t, "X-Ticket", s->ticket) &&
 	       add_header(t, "Idempotency-Key", r->idempotency_key);
 	buf_fini(&url);

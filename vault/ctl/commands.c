@@ -1,6 +1,8 @@
 /* commands.c: the table of commands, with their help. */
 #include "ctl/commands.h"
 
+#include "commands_rights.h"
+
 static const struct ctl_option customer_get_options[] = {
     {"fields", "A,B", NULL, "Fields whose values are wanted; without it, tokens only."},
     {"form", "FORM", NULL, "Most that is wanted: token, masked, plain or best."},
@@ -40,7 +42,7 @@ static const struct ctl_option policy_explain_options[] = {
 	    {"action", "ACTION", NULL, "What was done."},                                                              \
 	    {"outcome", "OUTCOME", NULL, "How it ended."},                                                             \
 	    {"purpose", "NAME", NULL, "For which purpose."},                                                           \
-	    {"customer", "CUSTOMER", NULL, "To whom, by a token of your own."}
+	    {"customer", "CUSTOMER", NULL, "Of whom: a token of your own, or the sref of a record."}
 
 static const struct ctl_option audit_list_options[] = {
     AUDIT_FILTERS,
@@ -51,6 +53,57 @@ static const struct ctl_option audit_list_options[] = {
 };
 
 static const struct ctl_option audit_tail_options[] = {AUDIT_FILTERS, {0}};
+
+#define LOG_KEYS                                                                                                       \
+	{"log", "KEY", NULL, "The log's verifier key, or a file that holds it."},                                      \
+	    {"witnesses", "FILE", NULL, "Verifier keys of witnesses, one a line."},                                    \
+	    {"quorum", "N", NULL, "So many of the witnesses must have cosigned; default all."}
+
+static const struct ctl_option audit_verify_options[] = {
+    LOG_KEYS,
+    {"state", "FILE", NULL, "Keeps the last proven checkpoint here; default the file of --log with .checkpoint."},
+    {"earlier", "FILE", NULL, "Another earlier checkpoint that the log must begin with."},
+    {0},
+};
+
+static const struct ctl_option audit_verify_record_options[] = {LOG_KEYS, {0}};
+
+static const struct ctl_option audit_fetch_options[] = {
+    {"number", "N", NULL, "An older log of this vault, from 1, instead of the one in use."},
+    {0},
+};
+
+static const struct ctl_option audit_proof_options[] = {
+    {"record", "FILE", NULL, "Also stores the record itself, byte for byte, in a new file."},
+    {0},
+};
+
+static const struct ctl_option audit_witness_options[] = {
+    {"listen", "ADDRESS", NULL, "127.0.0.1:PORT; default 127.0.0.1:8490."},
+    {"key", "FILE", NULL, "The witness's key, made by audit witness-key."},
+    {"state", "FILE", NULL, "Keeps the last cosigned checkpoint here."},
+    {"log", "KEY", NULL, "Verifier key of the log, or a file that holds it."},
+    {"new", NULL, NULL, "Begin: the state file is not there yet."},
+    {0},
+};
+
+static const struct ctl_option audit_witness_key_options[] = {
+    {"name", "NAME", NULL, "Makes a new key of this name, such as witness.example/w1."},
+    {0},
+};
+
+static const struct ctl_option audit_scope_options[] = {
+    {"actor", "ID", NULL, "SPIFFE ID of the identity."},
+    {"from", "TIME", NULL, "From this time on: RFC 3339, or 90s, 30m, 2h, 7d, 4w ago."},
+    {"to", "TIME", NULL, "Before this time."},
+    {"srefs", "FILE", NULL, "A new file for the customers, by sref."},
+    {0},
+};
+
+static const struct ctl_option audit_scrub_options[] = {
+    {"status", NULL, NULL, "Only look how far the comparison is, and what it has found."},
+    {0},
+};
 
 #define KEY_PLACES                                                                                                     \
 	{"config", "FILE", NULL, "KEY=VALUE file of vaultd, for VAULT_KEYRING and VAULT_ROOT_KEY."},                   \
@@ -99,6 +152,18 @@ static const struct ctl_option signed_verify_options[] = {
 };
 
 static const struct ctl_option erasure_replay_options[] = {
+    {"config", "FILE", NULL, "KEY=VALUE file of vaultd, for VAULT_MIGRATE_URL, VAULT_KEYRING, VAULT_ROOT_KEY and VAULT_LEDGER."},
+    {0},
+};
+
+static const struct ctl_option backup_options[] = {
+    {"keep", "N", NULL, "Delete the oldest data backups, so that N are left; without it, all stay."},
+    {"config", "FILE", NULL, "KEY=VALUE file of vaultd, for VAULT_MIGRATE_URL, VAULT_KEYRING and VAULT_ROOT_KEY."},
+    {0},
+};
+
+static const struct ctl_option restore_options[] = {
+    {"name", "DUMP", NULL, "The data backup to restore, as the manifest names it; without it, the newest."},
     {"config", "FILE", NULL, "KEY=VALUE file of vaultd, for VAULT_MIGRATE_URL, VAULT_KEYRING, VAULT_ROOT_KEY and VAULT_LEDGER."},
     {0},
 };
@@ -157,6 +222,7 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl --as service-desk --purpose support consent withdraw cus1... marketing\n",
      command_consent_withdraw},
+    CONSENT_IMPORT_COMMAND,
     {"consent", "receipt", "CUSTOMER PURPOSE", 2, 2, NULL, "Prints a signed receipt of the last decision.",
      "In the terms of ISO/IEC TS 27560 and W3C DPV. consent verify checks it offline.\n\n"
      "Example:\n"
@@ -219,6 +285,80 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl --as security audit tail --actor spiffe://crm.example/svc/campaigns\n",
      command_audit_tail},
+    {"audit", "new-origin", "ORIGIN", 1, 1, NULL, "Opens a new audit log after a break, under a name of its own.",
+     "For a database that was restored from before the last checkpoint: nothing is signed on under the old name. The new log's\n"
+     "first entry names the old one with its last signed size and root. There is no way back. Needs manage keys.\n\n"
+     "Example:\n"
+     "  vaultctl --as admin audit new-origin vault.example.com/audit-2\n",
+     command_audit_new_origin},
+    {"audit", "verify", "DIRECTORY|URL", 1, 1, audit_verify_options, "Proves the whole log, without trust in the vault.",
+     "Checks the signature of the checkpoint, every record against the signed tree, every stream for\n"
+     "gaps, times and where it began, and that the log begins with what was proved the last time.\n"
+     "Exit code 5, the name of the check and the first record concerned where one fails.\n"
+     "DIRECTORY is what audit fetch made; URL is https://HOST:PORT/v1/audit/log. KEY must have come\n"
+     "to you once by a way that you trust: it is what all else hangs on.\n\n"
+     "Examples:\n"
+     "  vaultctl audit verify audit-copy --log vault.vkey\n"
+     "  vaultctl --as security audit verify https://127.0.0.1:8443/v1/audit/log --log vault.vkey \\\n"
+     "    --witnesses witnesses --quorum 2\n",
+     command_audit_verify},
+    {"audit", "fetch", "URL DIRECTORY", 2, 2, audit_fetch_options, "Copies the whole log into a directory.",
+     "Fetches what is new since the last run, and goes on where one was cut off. It checks nothing:\n"
+     "run audit verify on DIRECTORY, on a machine of your own.\n\n"
+     "Example:\n"
+     "  vaultctl --as security audit fetch https://127.0.0.1:8443/v1/audit/log audit-copy\n",
+     command_audit_fetch},
+    {"audit", "proof", "RECORD", 1, 1, audit_proof_options, "Prints a proof that a record is in the log.",
+     "RECORD is an id as in the header Audit-Record of a reply: 12-345. The proof (C2SP tlog-proof)\n"
+     "holds all that audit verify-record needs besides the record and the log's key.\n\n"
+     "Example:\n"
+     "  vaultctl --as security audit proof 12-345 --record record.json > 12-345.tlog-proof\n",
+     command_audit_proof},
+    {"audit", "verify-record", "PROOF FILE [RECORD]", 2, 3, audit_verify_record_options, "Checks a proof without the vault.",
+     "PROOF and FILE are what audit proof printed and stored; RECORD is the id that the record must\n"
+     "have. Exit code 5 where it is not in the log.\n\n"
+     "Example:\n"
+     "  vaultctl audit verify-record 12-345.tlog-proof record.json 12-345 --log vault.vkey\n",
+     command_audit_verify_record},
+    {"audit", "witness-key", "FILE", 1, 1, audit_witness_key_options, "Makes a witness's key; prints its verifier key.",
+     "With --name it makes a new key, which FILE must not have yet; without, it prints that of FILE.\n\n"
+     "Example:\n"
+     "  vaultctl audit witness-key w1.key --name witness.example/w1 > w1.vkey\n",
+     command_audit_witness_key},
+    {"audit", "witness", "", 0, 0, audit_witness_options, "Serves as a witness: cosigns a log that only grows.",
+     "Speaks C2SP tlog-witness over plain HTTP on loopback; put a TLS proxy before it. A checkpoint is\n"
+     "cosigned only where all that was cosigned before is a part of it, and its state is on disk\n"
+     "before the cosignature leaves. Keep it away from those who run the vault. Runs until it is\n"
+     "interrupted.\n\n"
+     "Example:\n"
+     "  vaultctl audit witness --key w1.key --state w1.state --log vault.vkey --listen 127.0.0.1:8490\n",
+     command_audit_witness},
+    {"audit", "scrub", "", 0, 0, audit_scrub_options, "Holds every customer's row against the audit log.",
+     "Waits for the whole cycle and shows each customer, by sref, whose row is not what the log\n"
+     "says was written last. Exit code 5 where there is one. An interrupted wait ends nothing.\n\n"
+     "Example:\n"
+     "  vaultctl --as security audit scrub\n",
+     command_audit_scrub},
+    {"audit", "scope", "", 0, 0, audit_scope_options, "Says what an identity has received: for a breach report.",
+     "Counts the different customers whose fields the identity has got, by field and form, and\n"
+     "how often. With --srefs, each customer's sref is written to FILE, one a line, sorted.\n\n"
+     "Example:\n"
+     "  vaultctl --as security audit scope --actor spiffe://crm.example/svc/service-desk --from 2d --to 1h --srefs customers\n",
+     command_audit_scope},
+    {"canary", "list", "", 0, 0, NULL, "Lists canary customers.",
+     "Example:\n"
+     "  vaultctl --as security canary list\n",
+     command_canary_list},
+    {"canary", "put", "SREF", 1, 1, NULL, "Makes a customer a canary: whoever reads it raises an alarm.",
+     "SREF names the customer as audit records do: create one, then look at the record of its\n"
+     "creation. To callers it is a customer like any other.\n\n"
+     "Example:\n"
+     "  vaultctl --as security canary put 0f1e2d3c4b5a69788796a5b4c3d2e1f0\n",
+     command_canary_put},
+    {"canary", "delete", "SREF", 1, 1, NULL, "Makes a canary an ordinary customer again.",
+     "Example:\n"
+     "  vaultctl --as security canary delete 0f1e2d3c4b5a69788796a5b4c3d2e1f0\n",
+     command_canary_delete},
     {"key", "init", "", 0, 0, key_init_options, "Makes a new root key and keyring on this machine.",
      "Refuses (exit code 1) where one of the files is there. Asks no vault.\n\n"
      "Example:\n"
@@ -264,6 +404,7 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl key restore keyring.backup --backup-key /media/a/backup.key --config /etc/vault/vaultd.env\n",
      command_key_restore},
+    RIGHTS_COMMANDS,
     {"export", "get", "REQUEST FILE", 2, 2, NULL, "Fetches the archive of a completed export.",
      "REQUEST is the id of the rights request, req1... FILE must not exist; it is made for its\n"
      "owner alone: it holds everything about a person. Each part that is fetched is recorded.\n\n"
@@ -288,6 +429,21 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl erasure replay --config /etc/vault/vaultd.env\n",
      command_erasure_replay},
+    {NULL, "backup", "DIRECTORY", 1, 1, backup_options, "Backs up the database: the data, and apart from it the customers' keys.",
+     "Runs pg_dump as the role of VAULT_MIGRATE_URL, while the vault serves. DIRECTORY is new or holds backups of the\n"
+     "same vault: each run adds the data and replaces the one copy of the customers' keys, so that whoever is erased\n"
+     "is gone from here with the next run. Keyring, root key and ledger are never inside: back them up apart.\n\n"
+     "Example:\n"
+     "  vaultctl backup /backup/vault --keep 14 --config /etc/vault/vault.conf\n",
+     command_backup},
+    {NULL, "restore", "DIRECTORY", 1, 1, restore_options, "Restores a backup into an empty database, and erases again whom the ledger names.",
+     "The database of VAULT_MIGRATE_URL was just made (createdb -O vault_owner vault). Loads the data and the newest\n"
+     "copy of the keys, then removes whom the ledger names and whose key is gone; vaultd does not serve before that has\n"
+     "ended. Interrupted, run it again: it begins anew or goes on. An older ledger than the backup's is refused.\n\n"
+     "Examples:\n"
+     "  vaultctl restore /backup/vault --config /etc/vault/vault.conf\n"
+     "  vaultctl restore /backup/vault --name data-20261124T021500.000000Z.dump --config /etc/vault/vault.conf\n",
+     command_restore},
     {NULL, "migrate", "", 0, 0, migrate_options, "Brings the database to the schema of this build.",
      "As the role that owns the schema: applies each migration that is missing, in order,\n"
      "and activates the shipped policy where there is none. A second run changes nothing.\n"

@@ -7,12 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* "req1..." and nothing that a path could hold beside it. */
-static bool is_request(const char *text)
-{
-	return !strncmp(text, "req1", 4) && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789") == strlen(text) && strlen(text) < 90;
-}
-
 /* How many parts the archive has; 0: none. */
 static int ask_parts(const struct arguments *a, int64_t *parts)
 {
@@ -76,7 +70,7 @@ int command_export_get(const struct arguments *a)
 	FILE *to;
 	int code, fd;
 
-	if (!is_request(a->words[0]))
+	if (!input_is_request(a->words[0]))
 		return complain(CTL_USAGE, "%s is no rights request", a->words[0]);
 	fd = open(a->words[1], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600); /* for its owner alone */
 	to = fd < 0 ? NULL : fdopen(fd, "w");

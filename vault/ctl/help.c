@@ -27,7 +27,7 @@ static void summaries(const struct ctl_command *commands, const char *group, str
 			continue;
 		buf_text(out, "  ");
 		name(c, out);
-		while (buf_ok(out) && out->len < start + 20)
+		while (buf_ok(out) && out->len < start + 23)
 			buf_byte(out, ' ');
 		buf_printf(out, "%s\n", c->summary);
 	}
@@ -46,11 +46,12 @@ void help_all(const struct ctl_command *commands, struct buf *out)
 	              "machine and stays in the shell's history.\n\n"
 	              "Exit codes:\n"
 	              "  0  done\n"
-	              "  1  the vault refused it (4xx), or a key file is there already\n"
+	              "  1  the vault refused it (4xx), or it would replace or mix what must not be\n"
 	              "  2  the command line, its input or its environment is wrong\n"
-	              "  3  the vault or database can't be reached, or TLS failed\n"
+	              "  3  the vault or database can't be reached, TLS failed, or what was waited for has not ended\n"
 	              "  4  the vault failed (5xx), or a local step did\n"
-	              "  5  a policy does not compile, its tests failed, or a signature does not fit\n\n"
+	              "  5  a policy does not compile, its tests failed, a signature, log or backup does not hold, or a\n"
+	              "     request that was waited for was denied, cancelled or has failed\n\n"
 	              "Examples:\n"
 	              "  vaultctl --as crm-core whoami\n"
 	              "  vaultctl --as crm-core --purpose onboarding customer put customer.json\n"

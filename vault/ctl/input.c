@@ -161,3 +161,8 @@ bool input_is_customer(const char *text)
 	return len > 4 && len < 128 && (!strncmp(text, "cus1", 4) || !strncmp(text, "CUS1", 4)) &&
 	       strspn(text, LETTERS DIGITS) == len;
 }
+
+bool input_is_request(const char *text)
+{
+	return !strncmp(text, "req1", 4) && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789") == strlen(text) && strlen(text) < 90;
+}

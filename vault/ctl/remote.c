@@ -51,9 +51,10 @@ static bool word_or_nothing(const char *word, const char *option)
 	return false;
 }
 
-static bool read_settings(const struct arguments *a, bool stream, struct settings *s)
+/* given: an address that wins over the option, or NULL. */
+static bool read_settings(const struct arguments *a, const char *given, bool stream, struct settings *s)
 {
-	const char *url = arguments_global(a, GLOBAL_URL);
+	const char *url = given ? given : arguments_global(a, GLOBAL_URL);
 	const char *timeout = a->globals[GLOBAL_TIMEOUT];
 
 	s->client = (struct client_settings){
@@ -71,7 +72,7 @@ static bool read_settings(const struct arguments *a, bool stream, struct setting
 	}
 	/* Not shown: it might be a connection string with a password. */
 	if (strncmp(s->client.url, "https://", 8) || strpbrk(s->client.url, "@?# \t\r\n")) {
-		complain(CTL_USAGE, "--url must be https://HOST:PORT");
+		complain(CTL_USAGE, "%s must be https://HOST:PORT%s", given ? "the address" : "--url", given ? "/PATH" : "");
 		return false;
 	}
 	s->client.cert = file_of(a, GLOBAL_CERT, ".pem", s->cert);
@@ -98,34 +99,51 @@ static int refused(const struct client_reply *reply)
 	return reply->status >= 400 && reply->status < 500 ? CTL_REFUSED : CTL_SERVER;
 }
 
-int remote_send(const struct arguments *a, const struct client_request *r, struct buf *body)
+/* One request and its reply, whatever its status. */
+static int exchange(const struct arguments *a, const char *url, const struct client_request *r, struct client_reply *reply)
 {
 	struct settings s;
-	struct client_reply reply;
 	struct buf why, clean;
-	int code;
+	int code = CTL_OK;
 
-	if (!read_settings(a, r->line != NULL, &s))
+	*reply = (struct client_reply){0};
+	if (!read_settings(a, url, r->line != NULL, &s))
 		return CTL_USAGE;
 	buf_init(&why, 0);
 	buf_init(&clean, 0);
-	if (!client_send(&s.client, r, &reply, &why)) {
+	if (!client_send(&s.client, r, reply, &why)) {
 		/* It may hold names from the other end's certificate. */
 		text_clean((const char *)why.data, why.len, false, &clean);
 		code = complain(CTL_UNREACHED, "%s", buf_string(&clean));
-	} else if (reply.status < 200 || reply.status > 299) {
-		code = refused(&reply);
-	} else {
-		code = CTL_OK;
 	}
+	buf_fini(&why);
+	buf_fini(&clean);
+	return code;
+}
+
+int remote_send(const struct arguments *a, const struct client_request *r, struct buf *body)
+{
+	struct client_reply reply;
+	int code = exchange(a, NULL, r, &reply);
+
+	if (code == CTL_OK && (reply.status < 200 || reply.status > 299))
+		code = refused(&reply);
 	if (code == CTL_OK) {
 		*body = reply.body;
 		buf_init(&reply.body, 0);
 	}
 	client_reply_fini(&reply);
-	buf_fini(&why);
-	buf_fini(&clean);
 	return code;
+}
+
+int remote_get(const struct arguments *a, const char *url, const char *path, struct client_reply *reply)
+{
+	const struct client_request r = {.method = "GET", .path = path, .accept = "application/octet-stream, text/plain, application/problem+json"};
+	const int code = exchange(a, url, &r, reply);
+
+	if (code != CTL_OK || reply->status == 200 || reply->status == 404 || reply->status == 410)
+		return code;
+	return refused(reply);
 }
 
 static int print_json(struct buf *body)

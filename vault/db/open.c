@@ -13,14 +13,13 @@ static void no_notice(void *ctx, const PGresult *r)
 }
 
 /* libpq's complaint about a connection string quotes parts of it, and it may hold a password. */
-static enum err check_conninfo(struct db *db, const char *conninfo)
+bool db_url_valid(const char *conninfo)
 {
 	PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
+	const bool valid = options != NULL;
 
-	if (!options)
-		return db_fail(db, DB_LOST, "the connection string can't be read (postgresql://... or key=value pairs)");
 	PQconninfoFree(options);
-	return ERR_OK;
+	return valid;
 }
 
 static enum err connect_with_deadline(struct db *db, const char *conninfo)
@@ -82,7 +81,7 @@ enum err db_open(const char *conninfo, const struct db_statement *list, struct d
 	if (!db)
 		return ERR_MEMORY;
 	db->list = list;
-	e = check_conninfo(db, conninfo);
+	e = db_url_valid(conninfo) ? ERR_OK : db_fail(db, DB_LOST, DB_URL_INVALID);
 	if (!e)
 		e = connect_with_deadline(db, conninfo);
 	if (!e && PQsetnonblocking(db->conn, 1))

@@ -75,6 +75,11 @@ static const struct country *find_country(const char *name)
 	return NULL;
 }
 
+bool field_country_known(const char *country)
+{
+	return find_country(country) != NULL;
+}
+
 static const char *trunk_of(const struct country *c)
 {
 	if (c->code == NANP)

@@ -244,29 +244,56 @@ static enum err load_deny(struct credentials *c, const char *name, struct buf *w
 	return e;
 }
 
+static enum err load_part(struct credentials *c, const struct credentials_files *files, enum credentials_part part,
+			  struct buf *why)
+{
+	switch (part) {
+	case CREDENTIALS_OWN: return load_own(c, files, why);
+	case CREDENTIALS_BUNDLES: return load_bundles(c, files->bundles, why);
+	case CREDENTIALS_DENY: return load_deny(c, files->deny_list, why);
+	}
+	return ERR_INTERNAL;
+}
+
+static struct credentials *credentials_new(void)
+{
+	struct credentials *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return NULL;
+	atomic_init(&c->refs, 1);
+	if (gnutls_certificate_allocate_credentials(&c->x509) >= 0)
+		return c;
+	free(c);
+	return NULL;
+}
+
 enum err credentials_load(const struct credentials_files *files, gnutls_certificate_verify_function *verify,
 			  struct credentials **out, struct buf *why)
 {
-	struct credentials *c = calloc(1, sizeof *c);
-	enum err e = ERR_MEMORY;
+	struct credentials *c = credentials_new();
+	enum err e = c ? ERR_OK : ERR_MEMORY;
 
 	*out = NULL;
-	if (!c)
-		return ERR_MEMORY;
-	atomic_init(&c->refs, 1);
-	if (gnutls_certificate_allocate_credentials(&c->x509) < 0)
-		goto out;
-	gnutls_certificate_set_verify_function(c->x509, verify);
-	e = load_own(c, files, why);
-	if (e == ERR_OK)
-		e = load_bundles(c, files->bundles, why);
-	if (e == ERR_OK)
-		e = load_deny(c, files->deny_list, why);
+	if (c)
+		gnutls_certificate_set_verify_function(c->x509, verify);
+	for (int part = CREDENTIALS_OWN; part <= CREDENTIALS_DENY && e == ERR_OK; part++)
+		e = load_part(c, files, (enum credentials_part)part, why);
 	if (e == ERR_OK) {
 		*out = c;
 		c = NULL;
 	}
-out:
+	if (e == ERR_MEMORY)
+		buf_text(why, "out of memory");
+	credentials_unref(c);
+	return e;
+}
+
+enum err credentials_check(const struct credentials_files *files, enum credentials_part part, struct buf *why)
+{
+	struct credentials *c = credentials_new();
+	const enum err e = c ? load_part(c, files, part, why) : ERR_MEMORY;
+
 	if (e == ERR_MEMORY)
 		buf_text(why, "out of memory");
 	credentials_unref(c);

@@ -27,6 +27,9 @@ struct credentials_files {
  * the file. verify is GnuTLS's hook for handshakes. One reference is the caller's. */
 enum err credentials_load(const struct credentials_files *files, gnutls_certificate_verify_function *verify,
 			  struct credentials **out, struct buf *why) MUST_CHECK;
+/* Loads one part and lets it go again: what is wrong with it, as above. */
+enum credentials_part { CREDENTIALS_OWN, CREDENTIALS_BUNDLES, CREDENTIALS_DENY };
+enum err credentials_check(const struct credentials_files *files, enum credentials_part part, struct buf *why) MUST_CHECK;
 struct credentials *credentials_ref(struct credentials *c);
 void credentials_unref(struct credentials *c); /* NULL is allowed */
 gnutls_certificate_credentials_t credentials_x509(const struct credentials *c);

@@ -2,8 +2,8 @@
  *
  * MHD 0.9.75 takes the first of two Content-Length headers, lets
  * Transfer-Encoding win over Content-Length, reads a body to the end of the
- * connection when the encoding is not "chunked", folds lines, and keeps a
- * space before the colon in the name. Each of these lets a reader in front of
+ * connection when the encoding is not "chunked", adds a folded line to the name
+ * of the header before it, and keeps a space before the colon in the name. Each of these lets a reader in front of
  * us see other requests than we do, so each is refused. */
 #include "http_int.h"
 
@@ -158,8 +158,22 @@ static bool is_token(const char *name)
 
 static bool is_field_value(const char *value)
 {
-	for (; value && *value; value++)
+	for (; *value; value++)
 		if (((unsigned char)*value < 0x20 && *value != '\t') || *value == 0x7f)
+			return false;
+	return true;
+}
+
+/* MHD ends the name at the colon and the value at the line's end, in the bytes as they came: only blanks lie between the
+ * two. A line that it has folded has its name elsewhere, and so nothing tells them apart but where they lie. */
+static bool is_one_line(const char *name, const char *value)
+{
+	const uintptr_t gap_at = (uintptr_t)name + strlen(name) + 1, value_at = (uintptr_t)value;
+
+	if (!value || value_at < gap_at || value_at - gap_at >= HTTP_CONNECTION_MEMORY)
+		return false;
+	for (const char *gap = name + strlen(name) + 1; gap < value; gap++)
+		if (*gap != ' ' && *gap != '\t')
 			return false;
 	return true;
 }
@@ -169,7 +183,7 @@ static enum MHD_Result note_framing(void *ctx, enum MHD_ValueKind kind, const ch
 	struct framing *f = ctx;
 
 	(void)kind;
-	if (!is_token(name) || !is_field_value(value)) {
+	if (!is_token(name) || !is_one_line(name, value) || !is_field_value(value)) {
 		f->bad = true;
 		return MHD_NO;
 	}

@@ -158,4 +158,7 @@ enum MHD_Result reply_problem(struct connection *c);
 /* Sends what a corked reply holds back. */
 void reply_flush(struct connection *c);
 
+/* A listening socket at 127.0.0.1; what names it in why. -1 on an error. Owner: caller. */
+int http_listen_loopback(int port, const char *what, struct buf *why);
+
 #endif

@@ -4,12 +4,11 @@
  * the loopback address is its fence. One thread: a probe is cheap. */
 #include "http/server.h"
 
-#include "base/log.h"
+#include "http_int.h"
+
 #include "base/metrics.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -128,24 +127,6 @@ static void on_message(void *ctx, const char *format, va_list args)
 	(void)args; /* clients that leave; nothing that an operator acts on */
 }
 
-static int listen_loopback(int port, struct buf *why)
-{
-	const struct sockaddr_in at = {
-	    .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	const int on = 1;
-
-	if (fd >= 0) {
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-		if (bind(fd, (const struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 64) == 0)
-			return fd;
-	}
-	buf_printf(why, "VAULT_OPERATIONS_PORT: can't listen at 127.0.0.1 port %d: %s", port, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
 enum err http_operations_start(int port, const struct http_probe *probe, struct http_operations **out, struct buf *why)
 {
 	struct http_operations *o;
@@ -154,7 +135,7 @@ enum err http_operations_start(int port, const struct http_probe *probe, struct 
 	int fd;
 
 	*out = NULL;
-	fd = listen_loopback(port, why);
+	fd = http_listen_loopback(port, "VAULT_OPERATIONS_PORT", why);
 	if (fd < 0)
 		return ERR_IO;
 	o = calloc(1, sizeof *o);

@@ -28,11 +28,19 @@ static bool add_header(struct MHD_Response *m, const char *name, const char *val
 	return MHD_add_response_header(m, name, value) == MHD_YES;
 }
 
-static bool add_common(const struct connection *c, struct MHD_Response *m)
+static bool may_be_cached(const struct http_reply *reply)
+{
+	for (size_t i = 0; i < reply->n_headers; i++)
+		if (strcasecmp(reply->headers[i].name, MHD_HTTP_HEADER_CACHE_CONTROL) == 0)
+			return true;
+	return false;
+}
+
+static bool add_common(const struct connection *c, const struct http_reply *reply, struct MHD_Response *m)
 {
 	const bool last = c->request.must_close || atomic_load_explicit(&c->server->draining, memory_order_relaxed);
 
-	return add_header(m, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") &&
+	return (may_be_cached(reply) || add_header(m, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store")) &&
 	       add_header(m, "X-Content-Type-Options", "nosniff") &&
 	       (!last || add_header(m, MHD_HTTP_HEADER_CONNECTION, "close"));
 }
@@ -102,7 +110,7 @@ enum MHD_Result reply_queue(struct connection *c, const struct http_reply *reply
 
 	if (!m)
 		return MHD_NO;
-	ok = add_common(c, m) &&
+	ok = add_common(c, reply, m) &&
 	     (!reply->content_type || add_header(m, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type));
 	for (size_t i = 0; ok && i < reply->n_headers; i++)
 		ok = add_header(m, reply->headers[i].name, reply->headers[i].value);

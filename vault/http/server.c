@@ -43,6 +43,23 @@ static enum err load(struct http_server *s, struct credentials **out, struct buf
 	return credentials_load(&files, peer_verify, out, why);
 }
 
+enum err http_check(const struct config *c, enum config_key key, struct buf *why)
+{
+	const struct credentials_files files = {
+	    .certificate = c->tls_certificate,
+	    .key = c->tls_key,
+	    .bundles = c->trust_bundles,
+	    .deny_list = c->deny_list,
+	};
+
+	switch ((int)key) {
+	case CONFIG_TLS_CERTIFICATE: return credentials_check(&files, CREDENTIALS_OWN, why);
+	case CONFIG_TRUST_BUNDLES: return credentials_check(&files, CREDENTIALS_BUNDLES, why);
+	case CONFIG_DENY_LIST: return credentials_check(&files, CREDENTIALS_DENY, why);
+	default: return ERR_OK;
+	}
+}
+
 enum err http_server_reload(struct http_server *s, struct buf *why)
 {
 	struct credentials *fresh, *old;

@@ -105,6 +105,16 @@ static enum err find_predecessor(struct db *db, const char *node, unsigned execu
 	return e;
 }
 
+/* The session's lock says that somebody writes the stream: the sealer takes only those away that nobody holds.
+ * Shared, since the session that was lost may linger in the server. */
+static enum err hold_stream(struct db *db, int64_t stream)
+{
+	uint8_t room[8];
+	const struct db_param p = db_param_int8(stream, room);
+
+	return db_run(db, "SELECT pg_advisory_lock_shared(7205::int4, ($1::int8 % 2147483648)::int4)", &p, 1, NULL);
+}
+
 enum err audit_stream_open(struct db *db, const char *node, unsigned executor, struct audit_stream *s,
                            struct audit_predecessor *before)
 {
@@ -121,20 +131,23 @@ enum err audit_stream_open(struct db *db, const char *node, unsigned executor, s
 	if (!e)
 		*s = (struct audit_stream){.stream = db_int8(r, 0, 0), .next_batch = 1, .next_seq = 1};
 	db_result_free(r);
-	return e;
+	return e ? e : hold_stream(db, s->stream);
 }
 
-enum err audit_stream_look(struct db *db, const struct audit_stream *s, int *moved)
+enum err audit_stream_look(struct db *db, const struct audit_stream *s, int *moved, bool *ended)
 {
 	uint8_t room[8];
 	const struct db_param p = db_param_int8(s->stream, room);
 	struct db_result *r = NULL;
-	enum err e = db_run(db, "SELECT next_batch FROM audit_stream WHERE stream = $1::int8 FOR UPDATE", &p, 1, &r);
+	enum err e = hold_stream(db, s->stream);
 
+	if (!e)
+		e = db_run(db, "SELECT next_batch FROM audit_stream WHERE stream = $1::int8 FOR UPDATE", &p, 1, &r);
 	if (!e) {
-		const int64_t there = db_rows(r) ? db_int8(r, 0, 0) : -1;
+		const int64_t number = db_rows(r) ? db_int8(r, 0, 0) : 0, there = number < 0 ? -number : number;
 
 		*moved = there == s->next_batch ? 0 : there == s->next_batch + 1 ? 1 : -1;
+		*ended = number < 0;
 	}
 	db_result_free(r);
 	return e;
@@ -195,4 +208,28 @@ void audit_stream_committed(struct audit_stream *s, const struct audit_segment *
 	s->next_seq += g->count;
 	s->last_at_us = g->last_at_us;
 	memcpy(s->last_mac, g->mac, MAC_LEN);
+}
+
+enum err audit_stream_single(struct db *db, const char *node, int64_t *stream)
+{
+	const struct db_param p = db_param_text(node);
+	struct db_result *r = NULL;
+	enum err e = db_run(db, "INSERT INTO audit_stream (node, executor, started_at, next_batch) VALUES ($1::text, -1, now(), -1) RETURNING stream", &p, 1, &r);
+
+	*stream = e ? 0 : db_int8(r, 0, 0);
+	db_result_free(r);
+	return e;
+}
+
+enum err audit_segment_single(struct db *db, struct mac *mac, int64_t stream, int64_t at_us, const struct buf *bodies)
+{
+	const struct audit_stream s = {.stream = stream, .next_seq = 1};
+	uint8_t room[2][8], mac_bytes[MAC_LEN];
+	enum err e = audit_segment_mac(mac, s.stream, s.next_seq, 1, at_us, at_us, bodies->data, bodies->len, s.last_mac, mac_bytes);
+	const struct db_param p[] = {db_param_int8(stream, room[0]), db_param_time(at_us, room[1]), {mac_bytes, MAC_LEN}, {bodies->data, bodies->len}};
+
+	if (e)
+		return e;
+	return db_run(db, "INSERT INTO audit_segment (stream, first_seq, count, first_at, last_at, keys, mac, bodies) "
+	                  "VALUES ($1::int8, 1, 1, $2::timestamptz, $2::timestamptz, '{}', $3::bytea, $4::bytea)", p, 4, NULL);
 }

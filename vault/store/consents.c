@@ -52,6 +52,31 @@ enum err consent_history(struct db *db, int64_t customer, int32_t purpose, int64
 	              p, 4, out);
 }
 
+enum err consent_last(struct db *db, int64_t customer, int32_t purpose, struct db_result **out)
+{
+	uint8_t id[8], number[8];
+	const struct db_param p[] = {db_param_int8(customer, id), db_param_int4(purpose, number)};
+
+	return db_run(db,
+	              "SELECT " EVENT_COLUMNS " FROM consent_event WHERE customer_id = $1::int8 AND purpose = $2::int4 AND kind <= 4 "
+	              "ORDER BY item DESC LIMIT 1",
+	              p, 2, out);
+}
+
+/* Rows are never updated: nothing is granted for that. One with a personal part goes, and comes again without it. */
+enum err consent_erase_personal(struct db *db, int64_t customer, uint64_t purposes)
+{
+	uint8_t id[8], mask[8];
+	const struct db_param p[] = {db_param_int8(customer, id), db_param_int8((int64_t)purposes, mask)};
+
+	return db_run(db,
+	              "WITH gone AS (DELETE FROM consent_event WHERE customer_id = $1::int8 AND sealed IS NOT NULL "
+	              "AND (purpose = 0 OR ($2::int8 >> (purpose - 1)) & 1 = 1) RETURNING " EVENT_COLUMNS ") "
+	              "INSERT INTO consent_event (customer_id, " EVENT_COLUMNS ") "
+	              "SELECT $1::int8, purpose, item, kind, dek_generation, at, valid_until, notice_version, detail, NULL FROM gone",
+	              p, 2, NULL);
+}
+
 enum err consent_expired(struct db *db, int64_t by_us, int32_t most, struct db_result **out)
 {
 	uint8_t at[8], limit[8];

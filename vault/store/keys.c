@@ -1,6 +1,9 @@
 /* keys.c: statements of keys.h. */
 #include "store/keys.h"
 
+#include "base/clock.h"
+#include "store/configuration_write.h"
+
 enum err keys_active(struct db *db, uint32_t *epoch, uint64_t *check)
 {
 	struct db_result *r = NULL;
@@ -24,6 +27,31 @@ enum err keys_adopt(struct db *db, uint32_t epoch, uint64_t check)
 	              "INSERT INTO key_epoch (epoch, state, check_value, activated_at) SELECT $1::int4, 'active', $2::int8, now() "
 	              "WHERE NOT EXISTS (SELECT FROM key_epoch) ON CONFLICT DO NOTHING",
 	              p, 2, NULL);
+}
+
+static enum err catch_up(struct db *db, uint32_t behind, uint32_t epoch, uint64_t check)
+{
+	uint8_t number[8];
+	const struct db_param p = db_param_int4((int32_t)behind, number);
+	struct db_result *r = NULL;
+	int64_t revision;
+	enum err e = configuration_claim(db, &revision);
+
+	if (!e)
+		e = db_run(db, "SELECT 1 FROM key_epoch WHERE epoch = $1::int4 AND state = 'active'", &p, 1, &r);
+	if (!e && db_rows(r))
+		e = keys_activate(db, epoch, check, clock_now_us());
+	db_result_free(r);
+	return e;
+}
+
+enum err keys_catch_up(struct db *db, uint32_t behind, uint32_t epoch, uint64_t check)
+{
+	enum err e = db_run(db, "BEGIN", NULL, 0, NULL);
+
+	if (!e)
+		e = catch_up(db, behind, epoch, check);
+	return e ? e : db_run(db, "COMMIT", NULL, 0, NULL);
 }
 
 enum err keys_epochs(struct db *db, struct db_result **out)

@@ -140,6 +140,20 @@ static enum err verify_setting(struct db *db, const char *name, struct buf *why)
 	return e;
 }
 
+/* Between the two transactions of a restore the database may hold people who were erased. */
+static enum err verify_restored(struct db *db, struct buf *why)
+{
+	struct db_result *r = NULL;
+	enum err e = db_run(db, "SELECT restoring FROM vault.vault_identity", NULL, 0, &r);
+
+	if (!e && (db_rows(r) != 1 || *db_text(r, 0, 0))) {
+		buf_text(why, "a restore into this database has not ended; run vaultctl restore again");
+		e = ERR_SCHEMA;
+	}
+	db_result_free(r);
+	return e;
+}
+
 enum err migrate_verify(struct db *db, struct buf *why)
 {
 	enum err e = verify_setting(db, "fsync", why);
@@ -156,6 +170,8 @@ enum err migrate_verify(struct db *db, struct buf *why)
 			e = ERR_SCHEMA;
 		}
 	}
+	if (!e)
+		e = verify_restored(db, why);
 	if (e == ERR_DATABASE)
 		buf_printf(why, "%s (is the schema there? run vaultctl migrate)", db_error(db));
 	return e;

@@ -3,7 +3,7 @@
 
 #define COLUMNS                                                                                                        \
 	"request, customer_id, sref, kind, state, scope, jurisdiction, channel, requester, officer, assignee, reason, created_at, " \
-	"due_at, extended, approved_at, ended_at, done, total"
+	"due_at, extended, approved_at, ended_at, done, total, extension_reason, held_at"
 
 void rights_row_read(const struct db_result *rows, size_t i, struct rights_row *out)
 {
@@ -24,7 +24,9 @@ void rights_row_read(const struct db_result *rows, size_t i, struct rights_row *
 	                           .approved_at_us = db_null(rows, i, 15) ? 0 : db_time_us(rows, i, 15),
 	                           .ended_at_us = db_null(rows, i, 16) ? 0 : db_time_us(rows, i, 16),
 	                           .done = db_int8(rows, i, 17),
-	                           .total = db_int8(rows, i, 18)};
+	                           .total = db_int8(rows, i, 18),
+	                           .extension_reason = db_text(rows, i, 19),
+	                           .held_at_us = db_null(rows, i, 20) ? 0 : db_time_us(rows, i, 20)};
 	out->sref = db_bytes(rows, i, 2, &out->sref_len);
 }
 
@@ -97,17 +99,17 @@ static struct db_param maybe_time(int64_t at_us, uint8_t room[static 8])
 
 enum err rights_update(struct db *db, const struct rights_row *r)
 {
-	uint8_t request[8], state[8], due[8], extended[8], approved[8], ended[8];
+	uint8_t request[8], state[8], due[8], extended[8], approved[8], ended[8], held[8];
 	const struct db_param p[] = {db_param_int8(r->request, request), db_param_int4(r->state, state), db_param_text(r->reason),
 	                             db_param_text(r->assignee), db_param_text(r->scope), db_param_time(r->due_at_us, due),
 	                             db_param_bool(r->extended, extended), maybe_time(r->approved_at_us, approved),
-	                             maybe_time(r->ended_at_us, ended)};
+	                             maybe_time(r->ended_at_us, ended), db_param_text(r->extension_reason), maybe_time(r->held_at_us, held)};
 
 	return db_run(db,
 	              "UPDATE rights_request SET state = $2::int4, reason = $3::text, assignee = $4::text, scope = $5::text, "
-	              "due_at = $6::timestamptz, extended = $7::bool, approved_at = $8::timestamptz, ended_at = $9::timestamptz "
-	              "WHERE request = $1::int8",
-	              p, 9, NULL);
+	              "due_at = $6::timestamptz, extended = $7::bool, approved_at = $8::timestamptz, ended_at = $9::timestamptz, "
+	              "extension_reason = $10::text, held_at = $11::timestamptz WHERE request = $1::int8",
+	              p, 11, NULL);
 }
 
 enum err rights_progress_set(struct db *db, int64_t request, int64_t done, int64_t total)
@@ -118,16 +120,47 @@ enum err rights_progress_set(struct db *db, int64_t request, int64_t done, int64
 	return db_run(db, "UPDATE rights_request SET done = $2::int8, total = $3::int8 WHERE request = $1::int8", p, 3, NULL);
 }
 
-enum err rights_due_jobs(struct db *db, int32_t approved, int32_t running, int32_t held, struct db_result **out)
+enum err rights_due_jobs(struct db *db, const struct rights_due *d, struct db_result **out)
 {
-	uint8_t a[8], b[8], c[8];
-	const struct db_param p[] = {db_param_int4(approved, a), db_param_int4(running, b), db_param_int4(held, c)};
+	uint8_t a[8], b[8], c[8], k[8];
+	const struct db_param p[] = {db_param_int4(d->approved, a), db_param_int4(d->running, b), db_param_int4(d->held, c), db_param_int4(d->by_people, k)};
 
 	return db_run(db,
-	              "SELECT " COLUMNS " FROM rights_request r WHERE ended_at IS NULL AND (state IN ($1::int4, $2::int4) OR (state = $3::int4 "
-	              "AND NOT EXISTS (SELECT FROM hold h WHERE h.customer_id = r.customer_id AND confirmed_at IS NOT NULL "
-	              "AND released_at IS NULL AND until > now()))) ORDER BY request LIMIT 16",
-	              p, 3, out);
+	              "SELECT " COLUMNS " FROM rights_request r WHERE ended_at IS NULL AND (state = $2::int4 OR (state = $1::int4 AND kind <> $4::int4) "
+	              "OR (state = $3::int4 AND (NOT EXISTS (SELECT FROM hold h WHERE h.customer_id = r.customer_id AND confirmed_at IS NOT NULL "
+	              "AND released_at IS NULL AND until > now()) OR EXISTS (SELECT FROM hold h WHERE h.customer_id = r.customer_id "
+	              "AND confirmed_at IS NOT NULL AND (released_at > r.held_at OR (until > r.held_at AND until <= now())))))) "
+	              "ORDER BY request LIMIT 16",
+	              p, 4, out);
+}
+
+enum err rights_lock_open(struct db *db, int64_t customer, int32_t kind, int32_t state, bool *found)
+{
+	uint8_t a[8], k[8];
+	const struct db_param p[] = {db_param_int8(customer, a), db_param_int4(kind, k)};
+	struct db_result *res = NULL;
+	enum err e = db_run(db,
+	                    "SELECT state FROM rights_request WHERE customer_id = $1::int8 AND kind = $2::int4 AND ended_at IS NULL "
+	                    "ORDER BY request FOR UPDATE",
+	                    p, 2, &res);
+
+	*found = false;
+	for (size_t i = 0; !e && i < db_rows(res); i++)
+		*found = *found || db_int4(res, i, 0) == state;
+	db_result_free(res);
+	return e;
+}
+
+enum err rights_end_others(struct db *db, int64_t customer, int64_t but, int32_t running, int32_t to, const char *reason, int64_t at_us)
+{
+	uint8_t a[8], b[8], c[8], d[8], at[8];
+	const struct db_param p[] = {db_param_int8(customer, a), db_param_int8(but, b), db_param_int4(running, c), db_param_int4(to, d),
+	                             db_param_text(reason), db_param_time(at_us, at)};
+
+	return db_run(db,
+	              "UPDATE rights_request SET state = $4::int4, reason = $5::text, ended_at = $6::timestamptz "
+	              "WHERE customer_id = $1::int8 AND request <> $2::int8 AND ended_at IS NULL AND state <> $3::int4",
+	              p, 6, NULL);
 }
 
 enum err rights_counts(struct db *db, struct db_result **out)
@@ -137,6 +170,44 @@ enum err rights_counts(struct db *db, struct db_result **out)
 	              "count(*) FILTER (WHERE due_at >= now() AND due_at < now() + interval '72 hours') "
 	              "FROM rights_request WHERE ended_at IS NULL GROUP BY kind",
 	              NULL, 0, out);
+}
+
+enum err rights_recipients(struct db *db, int64_t request, struct db_result **out)
+{
+	uint8_t room[8];
+	const struct db_param p = db_param_int8(request, room);
+
+	return db_run(db, "SELECT recipients FROM rights_request WHERE request = $1::int8", &p, 1, out);
+}
+
+enum err rights_recipients_set(struct db *db, int64_t request, const struct buf *list)
+{
+	uint8_t room[8];
+	const struct db_param p[] = {db_param_int8(request, room), {list->data, list->len}};
+
+	return db_run(db, "UPDATE rights_request SET recipients = $2::text WHERE request = $1::int8", p, 2, NULL);
+}
+
+enum err rights_recipients_first(struct db *db, int64_t request, const struct buf *list, bool *found)
+{
+	uint8_t room[8];
+	const struct db_param p[] = {db_param_int8(request, room), {list->data, list->len}};
+	struct db_result *res = NULL;
+	enum err e = db_run(db, "UPDATE rights_request SET recipients = $2::text WHERE request = $1::int8 AND recipients = '' RETURNING 1", p, 2, &res);
+
+	*found = !e && db_rows(res) > 0;
+	db_result_free(res);
+	return e;
+}
+
+enum err rights_untold(struct db *db, int32_t kind, int32_t state, struct db_result **out)
+{
+	uint8_t a[8], b[8];
+	const struct db_param p[] = {db_param_int4(kind, a), db_param_int4(state, b)};
+
+	return db_run(db,
+	              "SELECT " COLUMNS " FROM rights_request WHERE recipients = '' AND kind = $1::int4 AND state = $2::int4 ORDER BY request LIMIT 16",
+	              p, 2, out);
 }
 
 enum err rights_approve(struct db *db, int64_t request, const char *approver, const uint8_t hash[static 32], int64_t at_us)
@@ -202,14 +273,14 @@ enum err hold_insert(struct db *db, const struct hold_entry *h, int64_t *hold)
 	return e;
 }
 
-enum err hold_list(struct db *db, int64_t customer, int64_t hold, int32_t most, struct db_result **out)
+enum err hold_list(struct db *db, int64_t before, int64_t hold, int32_t most, struct db_result **out)
 {
 	uint8_t a[8], b[8], c[8];
-	const struct db_param p[] = {db_param_int8(customer, a), db_param_int8(hold, b), db_param_int4(most, c)};
+	const struct db_param p[] = {db_param_int8(before, a), db_param_int8(hold, b), db_param_int4(most, c)};
 
 	return db_run(db,
 	              "SELECT hold, customer_id, scope, reason, law, until, proposed_by, proposed_at, coalesce(confirmed_by, ''), "
-	              "coalesce(released_by, '') FROM hold WHERE ($1::int8 = 0 OR customer_id = $1::int8) AND ($2::int8 = 0 OR hold = $2::int8) "
+	              "coalesce(released_by, '') FROM hold WHERE hold < $1::int8 AND ($2::int8 = 0 OR hold = $2::int8) "
 	              "ORDER BY hold DESC LIMIT $3::int4",
 	              p, 3, out);
 }
@@ -252,7 +323,6 @@ enum err erase_customer(struct db *db, int64_t customer, const char *keep_reques
 	    "DELETE FROM export_chunk WHERE customer_id = $1::int8",
 	    "DELETE FROM consent_event WHERE customer_id = $1::int8",
 	    "DELETE FROM rights_note WHERE customer_id = $1::int8",
-	    "UPDATE hold SET customer_id = 0 WHERE customer_id = $1::int8",
 	};
 	uint8_t room[8];
 	const struct db_param id = db_param_int8(customer, room);
@@ -263,10 +333,11 @@ enum err erase_customer(struct db *db, int64_t customer, const char *keep_reques
 		e = db_run(db, statements[i], &id, 1, NULL);
 	if (e)
 		return e;
-	return db_run(db,
-	              "UPDATE rights_request SET customer_id = 0, sref = '', "
-	              "reason = CASE WHEN ended_at IS NULL THEN $2::text ELSE reason END WHERE customer_id = $1::int8",
-	              both, 2, NULL);
+	e = db_run(db,
+	           "UPDATE rights_request SET customer_id = 0, sref = '', "
+	           "reason = CASE WHEN ended_at IS NULL THEN $2::text ELSE reason END WHERE customer_id = $1::int8",
+	           both, 2, NULL);
+	return e ? e : db_run(db, "UPDATE hold SET customer_id = 0 WHERE customer_id = $1::int8", &id, 1, NULL); /* after requests, as hold_confirm locks */
 }
 
 enum err erasure_insert(struct db *db, const struct erasure_entry *e)

@@ -49,7 +49,8 @@ static void service_start(int64_t executors, int64_t search_budget)
 	                                 .key_epoch_s = 1814400,
 	                                 .key_overlap_s = 604800,
 	                                 .key_rewrap_rate = 100000,
-	                                 .search_budget = search_budget};
+	                                 .search_budget = search_budget,
+	                                 .customer_budget = 1000000000};
 	e = app_start(&service_config, &service_app, &why);
 	if (e)
 		fail_msg("%s: %s", err_code(e), buf_string(&why));

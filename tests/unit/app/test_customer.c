@@ -51,7 +51,7 @@ static int set_up(void **state)
 	w->b.app = &w->app;
 	w->b.now_us = 1000;
 	arena_init(&w->b.arena, 0);
-	return sealer_new(&w->b.sealer) || reads_new(&w->b.reads) || writes_new(&w->b.writes) ||
+	return mac_new(keyring_key(w->app.keyring, KEYRING_AUDIT_MAC), &w->b.audit_mac) || sealer_new(&w->b.sealer) || reads_new(&w->b.reads) || writes_new(&w->b.writes) ||
 	       blind_new(keyring_key(w->app.keyring, KEYRING_INDEX), 1, 18, &w->b.blind);
 }
 
@@ -59,6 +59,7 @@ static int tear_down(void **state)
 {
 	struct world *w = *state;
 
+	mac_free(w->b.audit_mac);
 	sealer_free(w->b.sealer);
 	reads_free(w->b.reads);
 	writes_free(w->b.writes);

@@ -1,6 +1,7 @@
 /* A request on its connection's side: the moves between its states, and what
  * its head may say. No database: none of these gets that far. */
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "crypto/secret.h"
 #include "vault/app/req_int.h"
 
@@ -29,6 +30,7 @@ static int set_up(void **state)
 	if (!w || queue_new(2, &w->app.single) || queue_new(2, &w->app.bulk))
 		return -1;
 	pthread_mutex_init(&w->app.snapshot_lock, NULL);
+	w->app.body_memory_max = 1 << 20;
 	return 0;
 }
 
@@ -323,6 +325,41 @@ static void numbers_in_a_query_are_bounded_and_never_cut(void **state)
 	}
 }
 
+static enum err feed(struct req *r, size_t len)
+{
+	char *bytes = calloc(1, len);
+	enum err e;
+
+	assert_non_null(bytes);
+	e = req_body(r, bytes, len);
+	free(bytes);
+	return e;
+}
+
+static void large_bodies_in_flight_share_a_bounded_memory(void **state)
+{
+	struct world *w = *state;
+	struct head h = {.method = "POST", .path = "/v1/customers:batch"};
+	struct req *first = begin(w, &h), *second = begin(w, &h), *small[64];
+	const int64_t refused = metric_get(METRIC_BODIES_REFUSED);
+
+	assert_int_equal(feed(first, 500 << 10), ERR_OK);
+	assert_int_equal(feed(second, 400 << 10), ERR_OK);
+	assert_int_equal(feed(second, 400 << 10), ERR_BUSY);
+	assert_int_equal(metric_get(METRIC_BODIES_REFUSED), refused + 1);
+	assert_null(second->body.data); /* given back at once, not when the client has gone */
+	for (size_t i = 0; i < sizeof small / sizeof *small; i++) { /* who sends little is not in the way */
+		small[i] = begin(w, &h);
+		assert_int_equal(feed(small[i], 60 << 10), ERR_OK);
+	}
+	assert_int_equal(feed(first, 300 << 10), ERR_OK);
+	req_end(second);
+	req_end(first);
+	for (size_t i = 0; i < sizeof small / sizeof *small; i++)
+		req_end(small[i]);
+	assert_int_equal(atomic_load(&w->app.body_memory), 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -341,6 +378,7 @@ int main(void)
 	    T(a_body_where_none_belongs_is_refused),
 	    T(an_error_of_keys_or_files_is_told_as_internal),
 	    T(numbers_in_a_query_are_bounded_and_never_cut),
+	    T(large_bodies_in_flight_share_a_bounded_memory),
 	};
 
 	if (secret_start())

@@ -284,6 +284,11 @@ static void ambiguous_framing_is_refused(void **state)
 	assert_refused(s, "POST /echo HTTP/1.1\r\nHost: l\r\nContent-Length: 3, 3\r\n\r\nabc");
 	assert_refused(s, "POST /echo HTTP/1.1\r\nHost: l\r\nContent-Length: 99999999999999999999\r\n\r\nabc");
 	assert_refused(s, "GET /now HTTP/1.1\r\nHost: l\r\nHost: m\r\n\r\n");
+	/* MHD adds a folded line to the header's name: the first would hide an encoding, the second make one. */
+	assert_refused(s, "POST /echo HTTP/1.1\r\nHost: l\r\nTransfer-Encoding:\r\n chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+	assert_refused(s, "POST /echo HTTP/1.1\r\nHost: l\r\nTransfer-: chunked\r\n Encoding\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+	assert_refused(s, "GET /now HTTP/1.1\r\nHost: l\r\nX-Ticket: a\r\n\tb\r\n\r\n");
+	assert_refused(s, "GET /now HTTP/1.1\r\nHost: l\r\n \r\n\r\n");
 	assert_refused(s, "GET /now HTTP/1.1\r\n\r\n");
 }
 

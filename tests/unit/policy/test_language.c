@@ -173,6 +173,15 @@ static void limits_are_errors_and_not_silent_cuts(void **state)
 		buf_printf(&text, "role r%d is spiffe://d/r%d\n", i, i);
 	expect_complaint(buf_string(&text), POLICY_ROLES_MAX + 1, 6, "at most 64 roles", "");
 	buf_reset(&text);
+	/* Roles are compared pattern by pattern: without a limit one text takes seconds. */
+	for (unsigned r = 0; r < 2; r++) {
+		buf_printf(&text, "role r%u is spiffe://d/%u/0", r, r);
+		for (unsigned i = 1; i < POLICY_PATTERNS_MAX / 2 + r; i++)
+			buf_printf(&text, ", spiffe://d/%u/%u", r, i);
+		buf_text(&text, "\n");
+	}
+	expect_complaint(buf_string(&text), 2, 6, "at most 4096 identities; with this role there are 4097", "");
+	buf_reset(&text);
 	buf_text(&text, DESK);
 	for (int i = 0; i < POLICY_RULES_MAX; i++)
 		buf_text(&text, "allow desk to read contact\n");
