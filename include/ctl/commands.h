@@ -22,13 +22,22 @@ int command_audit_list(const struct arguments *a);
 int command_audit_tail(const struct arguments *a);
 int command_audit_new_origin(const struct arguments *a);
 int command_audit_fetch(const struct arguments *a);
+int command_audit_log_key(const struct arguments *a);
 int command_audit_proof(const struct arguments *a);
 int command_audit_verify(const struct arguments *a);
 int command_audit_verify_record(const struct arguments *a);
 int command_audit_witness(const struct arguments *a);
 int command_audit_witness_key(const struct arguments *a);
+int command_audit_show(const struct arguments *a);
+int command_audit_export(const struct arguments *a);
+int command_audit_ship(const struct arguments *a);
+int command_audit_summary(const struct arguments *a);
 int command_audit_scope(const struct arguments *a);
 int command_audit_scrub(const struct arguments *a);
+int command_webhook_list(const struct arguments *a);
+int command_webhook_put(const struct arguments *a);
+int command_webhook_delete(const struct arguments *a);
+int command_webhook_retry(const struct arguments *a);
 int command_canary_list(const struct arguments *a);
 int command_canary_put(const struct arguments *a);
 int command_canary_delete(const struct arguments *a);
@@ -108,6 +117,8 @@ bool input_is_word(const char *text);
 bool input_is_customer(const char *text);
 /* Of the form of a rights request's or a hold's id, with nothing that a path could hold beside it? */
 bool input_is_request(const char *text);
+/* Lower-case hex of exactly n bytes. NULL text: no. */
+bool input_hex(const char *text, size_t len, uint8_t *out, size_t n);
 /* A decimal number from least to most. */
 bool input_number(const char *text, long least, long most, long *out);
 /* Writes a finished text to standard output: CTL_OK, or CTL_SERVER where that failed. */

@@ -284,6 +284,12 @@ class OpenApi(unittest.TestCase):
         self.call("security", "audit.scope", query="?actor=spiffe://crm.example/svc/service-desk" + since)
         self.call("security", "audit.scope", 400, query="?actor=x")
         self.call("admin", "audit.scope", 403, query="?actor=x" + since)
+        streams = self.call("security", "audit.streams").json["data"]
+        stream = str(next(s["stream"] for s in streams if s["next_seq"] > 2))
+        self.call("security", "audit.streams", 400, query="?after=x")
+        self.assertEqual(self.call("security", "audit.stream", stream=stream, query="?from=2").json["data"][0]["id"], stream + "-2")
+        self.call("security", "audit.stream", 404, stream="x")
+        self.call("admin", "audit.stream", 403, stream=stream)
         self.call("security", "audit.scrub", 202)
         self.call("security", "audit.scrub_status")
         self.call("admin", "audit.scrub_status", 403)

@@ -358,6 +358,7 @@ class Tampering(unittest.TestCase):
         try:
             self.records(3)
             vault.wait_until(lambda: int(self.sql("SELECT size - checkpoint_size FROM vault.audit_log ORDER BY log DESC LIMIT 1")[0][0]) > 0, 10, "it is committed and not signed")
+            vault.wait_until(lambda: self.vault.metric("vault_audit_lag_us") > 1000000, 10, "the lag grows")
             self.vault.kill()
         finally:
             blocked.rmdir()

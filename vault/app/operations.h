@@ -87,6 +87,8 @@ enum step audit_proof_decide(struct req *r, struct batch *b);        /* audit_tr
 enum step audit_origin_decide(struct req *r, struct batch *b);       /* audit_origin.c */
 enum err scope_plan(struct req *r);                                  /* audit_scope.c */
 enum step scope_decide(struct req *r, struct batch *b);
+enum step streams_decide(struct req *r, struct batch *b);            /* audit_streams.c */
+enum step stream_decide(struct req *r, struct batch *b);
 enum step scrub_status_decide(struct req *r, struct batch *b);       /* scrub_api.c */
 enum step scrub_decide(struct req *r, struct batch *b);
 enum step canaries_decide(struct req *r, struct batch *b);

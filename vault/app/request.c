@@ -342,8 +342,7 @@ static struct queue *queue_of(const struct req *r)
  * since this node read it. They are decided anew by a batch, which knows. */
 static bool may_be_outdated(const struct req *r, enum err e)
 {
-	return r->snapshot && (e == ERR_UNKNOWN_FIELD || e == ERR_UNKNOWN_KIND || e == ERR_UNKNOWN_PURPOSE || e == ERR_UNKNOWN_NOTICE || e == ERR_NOT_INDEXED ||
-	                       e == ERR_CONSENT);
+	return r->snapshot && (e == ERR_UNKNOWN_FIELD || e == ERR_UNKNOWN_KIND || e == ERR_UNKNOWN_PURPOSE || e == ERR_UNKNOWN_NOTICE || e == ERR_NOT_INDEXED || e == ERR_CONSENT);
 }
 
 bool req_ready(struct req *r)

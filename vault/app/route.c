@@ -86,6 +86,8 @@ const struct route routes[] = {
      {"since", "until", "actor", "activity", "outcome", "purpose", "customer", "limit", "cursor", "follow"},
      audit_list_plan, NULL, audit_list_decide, NULL},
     {"GET", "/v1/audit/scope", "audit.scope", ROUTE_SOLO | ROUTE_BULK, 0, {"actor", "since", "until", "cursor"}, scope_plan, NULL, scope_decide, NULL},
+    {"GET", "/v1/audit/streams", "audit.streams", ROUTE_SOLO | ROUTE_BULK, 0, {"after"}, STEP(streams)},
+    {"GET", "/v1/audit/streams/{stream}", "audit.stream", ROUTE_SOLO | ROUTE_BULK, 0, {"from"}, STEP(stream)},
     {"GET", "/v1/audit/scrub", "audit.scrub_status", ROUTE_SOLO, 0, {NULL}, STEP(scrub_status)},
     {"POST", "/v1/audit/scrub", "audit.scrub", ROUTE_SOLO, 0, {NULL}, STEP(scrub)},
     {"GET", "/v1/canaries", "canary.list", ROUTE_SOLO, 0, {NULL}, STEP(canaries)},

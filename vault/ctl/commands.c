@@ -66,7 +66,16 @@ static const struct ctl_option audit_verify_options[] = {
     {0},
 };
 
-static const struct ctl_option audit_verify_record_options[] = {LOG_KEYS, {0}};
+static const struct ctl_option audit_verify_record_options[] = {
+    LOG_KEYS,
+    {"id", "RECORD", NULL, "The id that the record in FILE must have."},
+    {0},
+};
+
+static const struct ctl_option audit_log_key_options[] = {
+    {"number", "N", NULL, "Of an older log of this vault, from 1, instead of the one in use."},
+    {0},
+};
 
 static const struct ctl_option audit_fetch_options[] = {
     {"number", "N", NULL, "An older log of this vault, from 1, instead of the one in use."},
@@ -89,6 +98,26 @@ static const struct ctl_option audit_witness_options[] = {
 
 static const struct ctl_option audit_witness_key_options[] = {
     {"name", "NAME", NULL, "Makes a new key of this name, such as witness.example/w1."},
+    {0},
+};
+
+static const struct ctl_option audit_export_options[] = {
+    AUDIT_FILTERS,
+    {"format", "FORMAT", NULL, "native (default), ocsf or ecs."},
+    {0},
+};
+
+static const struct ctl_option audit_summary_options[] = {
+    {"since", "TIME", NULL, "From this time on; default 1d."},
+    {"until", "TIME", NULL, "Before this time."},
+    {0},
+};
+
+static const struct ctl_option audit_ship_options[] = {
+    {"cursor", "FILE", NULL, "Where it notes what was delivered."},
+    {"output", "FILE", NULL, "Appended to; default, and for -: standard output."},
+    {"format", "FORMAT", NULL, "native (default), ocsf or ecs."},
+    {"once", NULL, NULL, "End where the log ends now."},
     {0},
 };
 
@@ -156,6 +185,17 @@ static const struct ctl_option erasure_replay_options[] = {
     {0},
 };
 
+static const struct ctl_option webhook_put_options[] = {
+    {"kinds", "A,B", NULL, "What it takes: erasure, rectification, alarm."},
+    {"recipient", "SPIFFE", NULL, "Whose messages it takes: needed for erasure and rectification."},
+    {0},
+};
+
+static const struct ctl_option export_get_options[] = {
+    {"recipient", "FILE", NULL, "Certificate (PEM) to which the archive is encrypted."},
+    {0},
+};
+
 static const struct ctl_option backup_options[] = {
     {"keep", "N", NULL, "Delete the oldest data backups, so that N are left; without it, all stay."},
     {"config", "FILE", NULL, "KEY=VALUE file of vaultd, for VAULT_MIGRATE_URL, VAULT_KEYRING and VAULT_ROOT_KEY."},
@@ -207,7 +247,7 @@ const struct ctl_command ctl_commands[] = {
      "  vaultctl --as service-desk --purpose support customer search < terms\n"
      "  vaultctl --as service-desk --purpose support customer search external_ref=crm-42\n",
      command_customer_search},
-    {"consent", "list", "CUSTOMER [PURPOSE]", 1, 2, NULL, "Shows what a customer has decided.",
+    {"consent", "list", "CUSTOMER [PURPOSE]", 1, 2, consent_list_options, "Shows what a customer has decided.",
      "Without PURPOSE: what counts now for each purpose. With it: the history, newest first.\n\n"
      "Example:\n"
      "  vaultctl --as crm-core --purpose onboarding consent list cus1... marketing\n",
@@ -308,17 +348,25 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl --as security audit fetch https://127.0.0.1:8443/v1/audit/log audit-copy\n",
      command_audit_fetch},
-    {"audit", "proof", "RECORD", 1, 1, audit_proof_options, "Prints a proof that a record is in the log.",
-     "RECORD is an id as in the header Audit-Record of a reply: 12-345. The proof (C2SP tlog-proof)\n"
-     "holds all that audit verify-record needs besides the record and the log's key.\n\n"
+    {"audit", "log-key", "", 0, 0, audit_log_key_options, "Prints the verifier key of the audit log.",
+     "What the vault says its key is: NAME+HEX+BASE64. All proofs hang on it, so compare it with what\n"
+     "the operator has published before you rely on it, and keep it; a vault that lies can't change it.\n\n"
      "Example:\n"
+     "  vaultctl --as security audit log-key > vault.vkey\n",
+     command_audit_log_key},
+    {"audit", "proof", "RECORD", 1, 1, audit_proof_options, "Prints a proof that a record is in the log.",
+     "RECORD is an id as in the header Audit-Record of a reply: 12-345. Whoever made a request may have\n"
+     "the proof of its record; the record itself, for --record, needs the right to read the log. The\n"
+     "proof (C2SP tlog-proof) holds all that audit verify-record needs besides the log's key.\n\n"
+     "Examples:\n"
+     "  vaultctl --as service-desk audit proof 12-345 > 12-345.tlog-proof\n"
      "  vaultctl --as security audit proof 12-345 --record record.json > 12-345.tlog-proof\n",
      command_audit_proof},
-    {"audit", "verify-record", "PROOF FILE [RECORD]", 2, 3, audit_verify_record_options, "Checks a proof without the vault.",
-     "PROOF and FILE are what audit proof printed and stored; RECORD is the id that the record must\n"
-     "have. Exit code 5 where it is not in the log.\n\n"
+    {"audit", "verify-record", "PROOF [FILE]", 1, 2, audit_verify_record_options, "Checks a proof without the vault.",
+     "PROOF and FILE are what audit proof printed and stored. Without FILE it is checked that the log\n"
+     "holds the record that the vault meant, not what that says. Exit code 5 where it does not.\n\n"
      "Example:\n"
-     "  vaultctl audit verify-record 12-345.tlog-proof record.json 12-345 --log vault.vkey\n",
+     "  vaultctl audit verify-record 12-345.tlog-proof record.json --id 12-345 --log vault.vkey\n",
      command_audit_verify_record},
     {"audit", "witness-key", "FILE", 1, 1, audit_witness_key_options, "Makes a witness's key; prints its verifier key.",
      "With --name it makes a new key, which FILE must not have yet; without, it prints that of FILE.\n\n"
@@ -339,12 +387,57 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl --as security audit scrub\n",
      command_audit_scrub},
+    {"audit", "show", "ID", 1, 1, NULL, "Shows one audit record.",
+     "ID is as in the header Audit-Record, or in audit list.\n\n"
+     "Example:\n"
+     "  vaultctl --as security audit show 12-3051\n",
+     command_audit_show},
+    {"audit", "summary", "", 0, 0, audit_summary_options, "Sums a time up: who did most, refusals, odd hours, new purposes.",
+     "Odd is an hour of the day (UTC) that has less than a hundredth of what an identity did in\n"
+     "this time, where that is 200 records or more. New is a purpose that the log has not seen\n"
+     "from the identity before.\n\n"
+     "Example:\n"
+     "  vaultctl --as security audit summary --since 7d\n",
+     command_audit_summary},
+    {"audit", "export", "", 0, 0, audit_export_options, "Prints all audit records that match, one JSON object a line.",
+     "Newest first, page after page to the end. The formats are the vault's own (native), OCSF 1.3\n"
+     "class 6003 (ocsf) and Elastic Common Schema 8.11 (ecs).\n\n"
+     "Example:\n"
+     "  vaultctl --as security audit export --since 1d --format ocsf > records.ndjson\n",
+     command_audit_export},
+    {"audit", "ship", "", 0, 0, audit_ship_options, "Copies the log to a file or standard output without end, for a SIEM.",
+     "Each record is delivered at least once, those of a stream in order; a restart goes on from\n"
+     "the cursor, which is written after what it stands for is on disk. Without a cursor file it\n"
+     "begins with the first record of the log. Exit code 5 where a record is missing.\n\n"
+     "Example:\n"
+     "  vaultctl --as security audit ship --cursor /var/lib/vault-ship/cursor --output /var/log/vault/audit.ndjson --format ecs\n",
+     command_audit_ship},
     {"audit", "scope", "", 0, 0, audit_scope_options, "Says what an identity has received: for a breach report.",
      "Counts the different customers whose fields the identity has got, by field and form, and\n"
      "how often. With --srefs, each customer's sref is written to FILE, one a line, sorted.\n\n"
      "Example:\n"
      "  vaultctl --as security audit scope --actor spiffe://crm.example/svc/service-desk --from 2d --to 1h --srefs customers\n",
      command_audit_scope},
+    {"webhook", "list", "", 0, 0, NULL, "Lists webhooks, and how many messages wait for each or were given up.",
+     "Example:\n"
+     "  vaultctl --as security webhook list\n",
+     command_webhook_list},
+    {"webhook", "put", "NAME URL", 2, 2, webhook_put_options, "Says where messages go.",
+     "URL is https://... without a password. Messages are signed, and sent until they are taken or\n"
+     "given up. Each version is kept and recorded.\n\n"
+     "Examples:\n"
+     "  vaultctl --as security webhook put soc https://soc.crm.example/vault --kinds alarm\n"
+     "  vaultctl --as security webhook put campaigns https://campaigns.crm.example/vault \\\n"
+     "    --kinds erasure,rectification --recipient spiffe://crm.example/svc/campaigns\n",
+     command_webhook_put},
+    {"webhook", "delete", "NAME", 1, 1, NULL, "Removes a webhook; messages that wait for it are given up.",
+     "Example:\n"
+     "  vaultctl --as security webhook delete soc\n",
+     command_webhook_delete},
+    {"webhook", "retry", "NAME", 1, 1, NULL, "Sends the messages that were given up once more.",
+     "Example:\n"
+     "  vaultctl --as security webhook retry soc\n",
+     command_webhook_retry},
     {"canary", "list", "", 0, 0, NULL, "Lists canary customers.",
      "Example:\n"
      "  vaultctl --as security canary list\n",
@@ -405,11 +498,16 @@ const struct ctl_command ctl_commands[] = {
      "  vaultctl key restore keyring.backup --backup-key /media/a/backup.key --config /etc/vault/vaultd.env\n",
      command_key_restore},
     RIGHTS_COMMANDS,
-    {"export", "get", "REQUEST FILE", 2, 2, NULL, "Fetches the archive of a completed export.",
+    {"export", "get", "REQUEST FILE", 2, 2, export_get_options, "Fetches the archive of a completed export.",
      "REQUEST is the id of the rights request, req1... FILE must not exist; it is made for its\n"
-     "owner alone: it holds everything about a person. Each part that is fetched is recorded.\n\n"
-     "Example:\n"
-     "  vaultctl --as service-desk export get req1... archive.zip\n",
+     "owner alone: it holds everything about a person. Each part that is fetched is recorded. What\n"
+     "broke off goes on where it was when the command is given again.\n\n"
+     "With --recipient the file is CMS EnvelopedData, for the key of that certificate alone. Where the\n"
+     "request names a recipient the vault has encrypted the archive itself, and the certificate must\n"
+     "be that one; else it is encrypted here, as it comes, and can't be resumed.\n\n"
+     "Examples:\n"
+     "  vaultctl --as service-desk export get req1... archive.zip\n"
+     "  vaultctl --as service-desk export get req1... archive.cms --recipient customer.pem\n",
      command_export_get},
     {"export", "verify", "FILE", 1, 1, signed_verify_options, "Checks the manifest of an archive without the vault.",
      "FILE is the archive's manifest.json, which names the SHA-256 of every other file. Exit code 5\n"

@@ -12,6 +12,12 @@
 
 #define WAIT_OPTIONS {"seconds", "N", NULL, "Wait no longer than this, 1 to 86400; default 3600."}
 
+static const struct ctl_option consent_list_options[] = {
+    {"limit", "N", NULL, "Decisions a page, of one purpose."},
+    {"cursor", "CURSOR", NULL, "Goes on where the last page ended."},
+    {0},
+};
+
 static const struct ctl_option consent_import_options[] = {
     {"csv", NULL, NULL, "FILE is CSV with a heading; without it, a JSON object a line."},
     {"from", "LINE", NULL, "Begin at this line of FILE, after an interruption."},
@@ -35,6 +41,7 @@ static const struct ctl_option request_open_options[] = {
     SCOPE_OPTIONS,
     {"jurisdiction", "NAME", NULL, "Whose term counts: gdpr (default) or pipl."},
     {"channel", "WORD", NULL, "Where it was asked for."},
+    {"recipient", "FILE", NULL, "Of an export: certificate (PEM) to which the archive is encrypted."},
     {"wait", NULL, NULL, "Then watch it, as request watch does."},
     WAIT_OPTIONS,
     {0},
@@ -68,6 +75,7 @@ static const struct ctl_option hold_propose_options[] = {
     {"reason", "CODE", NULL, "Why: lawsuit, tax_audit and the like; a small letter, then letters, digits and _."},
     {"law", "TEXT", NULL, "The law that asks for it."},
     {"until", "TIME", NULL, "It ends by itself at this time (RFC 3339)."},
+    {"may-be-told", NULL, NULL, "The customer may be told of it, in an export."},
     {0},
 };
 
