@@ -26,6 +26,7 @@ struct purpose {
 	uint32_t renewed_version;    /* newest that asks for consent anew; 0: none */
 	int64_t renewed_revision;    /* consents recorded before this revision do not count any more */
 	bool separate, written;      /* what a consent must be */
+	uint32_t retention_days;     /* of what customers decided, after its end; 0: none */
 	char *definition;
 };
 

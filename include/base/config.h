@@ -66,6 +66,7 @@
 	X(WEBHOOK_RETRY_MS,     webhook_retry_ms,     number,  "30000",                   100, 3600000,     "Time until the second try; doubled for each further one, up to six hours.") \
 	X(WEBHOOK_TIMEOUT_MS,   webhook_timeout_ms,   number,  "10000",                   100, 60000,       "A receiver that takes longer has failed.") \
 	X(WEBHOOK_LOOPBACK,     webhook_loopback,     number,  "0",                         0, 1,           "1 allows webhooks at http://127.0.0.1 and http://[::1] too: for tests.") \
+	X(RETENTION_RATE,       retention_rate,       number,  "200",                       0, 10000,       "Values, records and consents a second that are erased when their retention has ended; 0: none, they are only counted.") \
 	X(LOG_LEVEL,            log_level,            level,   "info",                      0, 0,           "debug, info, warn or error.")
 
 enum config_key {

@@ -60,6 +60,8 @@
 	X(METRIC_OUTBOX_DEAD,         gauge,     "vault_outbox_dead",                     "Webhook messages given up after their last try: an alarm.") \
 	X(METRIC_OUTBOX_SENT,         counter,   "vault_outbox_sent_total",               "Webhook messages that were taken.")     \
 	X(METRIC_OUTBOX_FAILURES,     counter,   "vault_outbox_failures_total",           "Tries of webhook messages that failed.") \
+	X(METRIC_RETENTION_SWEPT,     counter,   "vault_retention_swept_total",           "Values, records and consent events erased because their retention had ended.") \
+	X(METRIC_RETENTION_KEPT,      counter,   "vault_retention_kept_total",            "Customers passed over by such a sweep for a hold or a restriction.") \
 	X(METRIC_FOLLOWERS,           gauge,     "vault_audit_followers",                 "Clients that follow the audit log now.")
 
 enum metric {

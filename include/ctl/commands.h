@@ -83,6 +83,8 @@ int command_hold_release(const struct arguments *a);
 int command_hold_list(const struct arguments *a);
 int command_erasure_replay(const struct arguments *a);
 int command_export_get(const struct arguments *a);
+int command_retention_preview(const struct arguments *a);
+int command_retention_status(const struct arguments *a);
 int command_backup(const struct arguments *a);
 int command_restore(const struct arguments *a);
 int command_migrate(const struct arguments *a);

@@ -217,6 +217,7 @@ class OpenApi(unittest.TestCase):
         hold = {"customer": token, "scope": {"records": ["order"]}, "reason": "lawsuit", "law": "HGB 257", "until": "2099-01-01T00:00:00Z"}
         held = {"id": call("compliance-1", "hold.propose", 201, hold, "rights").json["id"]}
         call("compliance-1", "hold.list")
+        call("compliance-1", "retention.preview")
         call("compliance-1", "hold.confirm", 403, **held)
         call("compliance-2", "hold.confirm", **held)
         call("compliance-2", "hold.release", **held)

@@ -16,6 +16,15 @@
 #define BODY_SMALL ((size_t)64 << 10)
 #define BODY_MEMORY_MAX ((size_t)256 << 20)
 
+/* How far a pass of retention.c is; of the worker that runs it. */
+struct retention_pass {
+	int64_t revision;      /* of the configuration that it goes by; 0: none yet */
+	int64_t walked;        /* customers up to this one have their ages noted; INT64_MAX: all */
+	size_t subject;        /* which has its turn */
+	int64_t at_us, tie;    /* what was due of it up to here has been looked at */
+	int64_t next_us;       /* monotonic: the pass has ended, and then the next begins; 0: it is under way */
+};
+
 struct app {
 	const struct config *config;
 	struct keyring *keyring; /* its keys but for KEKs, for the life of the process */
@@ -41,6 +50,7 @@ struct app {
 	struct audit_seal *seal;
 	struct alarms *alarms;
 	struct watch *watch;
+	struct retention_pass retention;
 	struct worker *workers[WORKERS_MAX]; /* by enum background */
 };
 

@@ -8,6 +8,7 @@
 #include "vault/app/key_worker.h"
 #include "vault/app/outbox.h"
 #include "vault/app/recipients.h"
+#include "vault/app/retention.h"
 #include "vault/app/rights_jobs.h"
 #include "vault/app/audit_seal.h"
 #include "vault/app/watch.h"
@@ -51,6 +52,7 @@ static const struct worker_task keys[] = {
 
 static const struct worker_task upkeep[] = {
     {"consent_expiry", 500000, consent_expire},
+    {"retention", 500000, retention_sweep},
     {"export_sweep", (int64_t)3600 * 1000000, export_sweep},
     {"sweep", (int64_t)600 * 1000000, sweep},
     {NULL, 0, NULL},

@@ -70,6 +70,7 @@ enum step hold_put_decide(struct req *r, struct batch *b);
 enum step hold_list_decide(struct req *r, struct batch *b);
 enum step hold_confirm_decide(struct req *r, struct batch *b);
 enum step hold_release_decide(struct req *r, struct batch *b);
+enum step retention_preview_decide(struct req *r, struct batch *b);  /* retention_preview.c */
 enum step webhooks_list_decide(struct req *r, struct batch *b);      /* webhooks.c */
 enum step webhook_put_decide(struct req *r, struct batch *b);
 enum step webhook_delete_decide(struct req *r, struct batch *b);

@@ -70,6 +70,7 @@ const struct route routes[] = {
     {"POST", "/v1/rights-requests/{id}:amend", "rights.amend", ROUTE_BODY | ROUTE_SOLO, 16 * KIB, {NULL}, STEP(rights_move)},
     {"POST", "/v1/rights-requests/{id}:retry", "rights.retry", ROUTE_SOLO, 0, {NULL}, STEP(rights_move)},
     {"POST", "/v1/rights-requests/{id}:complete", "rights.complete", ROUTE_SOLO, 0, {NULL}, STEP(rights_move)},
+    {"GET", "/v1/retention:preview", "retention.preview", ROUTE_SOLO | ROUTE_BULK, 0, {NULL}, STEP(retention_preview)},
     {"GET", "/v1/webhooks", "webhook.list", ROUTE_SOLO, 0, {NULL}, STEP(webhooks_list)},
     {"PUT", "/v1/webhooks/{name}", "webhook.put", ROUTE_BODY | ROUTE_SOLO, 4 * KIB, {NULL}, STEP(webhook_put)},
     {"DELETE", "/v1/webhooks/{name}", "webhook.delete", ROUTE_SOLO, 0, {NULL}, STEP(webhook_delete)},

@@ -161,6 +161,7 @@ static enum err read_consent_terms(const struct node *n, struct purpose *p)
 	size_t len;
 	const char *notice = node_string(node_get(n, "notice"), &len);
 
+	p->retention_days = (uint32_t)node_int(node_get(n, "retention_days")); /* 1 to 36500, or absent */
 	p->separate = node_bool(node_get(n, "separate_consent"));
 	p->written = node_bool(node_get(n, "written_consent"));
 	return !notice || copy_name(p->notice, notice) ? ERR_OK : ERR_DICTIONARY;

@@ -527,6 +527,16 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl erasure replay --config /etc/vault/vaultd.env\n",
      command_erasure_replay},
+    {"retention", "preview", "", 0, 0, NULL, "Counts what would be erased now because its retention has ended.",
+     "A line a field, record kind and purpose with retention_days. with_hold: how many of them belong to customers with a\n"
+     "hold in force, which may keep them; restrictions keep more. Values of a field count once a walk has seen them.\n\n"
+     "Example:\n"
+     "  vaultctl --as compliance-1 retention preview\n",
+     command_retention_preview},
+    {"retention", "status", "", 0, 0, NULL, "Counts what has been erased because its retention had ended.",
+     "Example:\n"
+     "  vaultctl --as compliance-1 retention status\n",
+     command_retention_status},
     {NULL, "backup", "DIRECTORY", 1, 1, backup_options, "Backs up the database: the data, and apart from it the customers' keys.",
      "Runs pg_dump as the role of VAULT_MIGRATE_URL, while the vault serves. DIRECTORY is new or holds backups of the\n"
      "same vault: each run adds the data and replaces the one copy of the customers' keys, so that whoever is erased\n"

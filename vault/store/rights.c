@@ -331,6 +331,7 @@ enum err erase_customer(struct db *db, int64_t customer, const char *keep_reques
 	    "DELETE FROM customer WHERE customer_id = $1::int8",
 	    "DELETE FROM customer_large WHERE customer_id = $1::int8",
 	    "DELETE FROM record WHERE customer_id = $1::int8",
+	    "DELETE FROM field_age WHERE customer_id = $1::int8",
 	    "DELETE FROM blind_index WHERE customer_id = $1::int8",
 	    "DELETE FROM export_chunk WHERE customer_id = $1::int8",
 	    "DELETE FROM consent_event WHERE customer_id = $1::int8",
