@@ -161,20 +161,6 @@ static const struct ctl_option key_backup_options[] = {
     {0},
 };
 
-static const struct ctl_option consent_give_options[] = {
-    {"channel", "WORD", NULL, "Where: web, app, store, phone, email, letter, event or other."},
-    {"method", "WORD", NULL, "How: checkbox, signature and the like."},
-    {"language", "TAG", NULL, "Language of the notice that was read."},
-    {"notice-version", "N", NULL, "Version of the notice that was read."},
-    {"valid-until", "TIME", NULL, "The consent ends by itself at this time (RFC 3339)."},
-    {"evidence", "TEXT", NULL, "Reference to evidence; kept sealed."},
-    {"guardian", "TEXT", NULL, "Who consents for a child under 14; kept sealed."},
-    {"separate", NULL, NULL, "It was given apart from other declarations."},
-    {"written", NULL, NULL, "It was given in writing."},
-    {"refuse", NULL, NULL, "Record a refusal instead."},
-    {0},
-};
-
 static const struct ctl_option signed_verify_options[] = {
     {"public-key", "HEX", NULL, "The vault's signing key, as GET /v1/signing-key tells it."},
     {0},
@@ -205,11 +191,6 @@ static const struct ctl_option backup_options[] = {
 static const struct ctl_option restore_options[] = {
     {"name", "DUMP", NULL, "The data backup to restore, as the manifest names it; without it, the newest."},
     {"config", "FILE", NULL, "KEY=VALUE file of vaultd, for VAULT_MIGRATE_URL, VAULT_KEYRING, VAULT_ROOT_KEY and VAULT_LEDGER."},
-    {0},
-};
-
-static const struct ctl_option notice_put_options[] = {
-    {"renew", NULL, NULL, "Consents on earlier versions do not count any more."},
     {0},
 };
 
@@ -247,41 +228,7 @@ const struct ctl_command ctl_commands[] = {
      "  vaultctl --as service-desk --purpose support customer search < terms\n"
      "  vaultctl --as service-desk --purpose support customer search external_ref=crm-42\n",
      command_customer_search},
-    {"consent", "list", "CUSTOMER [PURPOSE]", 1, 2, consent_list_options, "Shows what a customer has decided.",
-     "Without PURPOSE: what counts now for each purpose. With it: the history, newest first.\n\n"
-     "Example:\n"
-     "  vaultctl --as crm-core --purpose onboarding consent list cus1... marketing\n",
-     command_consent_list},
-    {"consent", "give", "CUSTOMER PURPOSE", 2, 2, consent_give_options, "Records a consent, or a refusal.",
-     "It binds every read that begins after this command has ended, on all nodes.\n\n"
-     "Example:\n"
-     "  vaultctl --as crm-core --purpose onboarding consent give cus1... marketing --channel web --method checkbox\n",
-     command_consent_give},
-    {"consent", "withdraw", "CUSTOMER PURPOSE", 2, 2, NULL, "Records that a consent is withdrawn.",
-     "Nothing more is asked for: withdrawing is as easy as giving.\n\n"
-     "Example:\n"
-     "  vaultctl --as service-desk --purpose support consent withdraw cus1... marketing\n",
-     command_consent_withdraw},
-    CONSENT_IMPORT_COMMAND,
-    {"consent", "receipt", "CUSTOMER PURPOSE", 2, 2, NULL, "Prints a signed receipt of the last decision.",
-     "In the terms of ISO/IEC TS 27560 and W3C DPV. consent verify checks it offline.\n\n"
-     "Example:\n"
-     "  vaultctl --as crm-core --purpose onboarding consent receipt cus1... marketing > receipt.json\n",
-     command_consent_receipt},
-    {"consent", "verify", "FILE", 1, 1, signed_verify_options, "Checks a receipt without the vault.",
-     "Exit code 5 where the signature does not fit.\n\n"
-     "Example:\n"
-     "  vaultctl consent verify receipt.json --public-key HEX\n",
-     command_signed_verify},
-    {"notice", "get", "NAME", 1, 1, NULL, "Shows the versions of a privacy notice.",
-     "Example:\n"
-     "  vaultctl --as compliance-1 notice get marketing\n",
-     command_notice_get},
-    {"notice", "put", "NAME [FILE]", 1, 2, notice_put_options, "Publishes a new version of a privacy notice.",
-     "FILE (or standard input) is a JSON object of languages and texts: {\"en\": \"...\", \"zh\": \"...\"}.\n\n"
-     "Example:\n"
-     "  vaultctl --as compliance-1 notice put marketing notice.json --renew\n",
-     command_notice_put},
+    CONSENT_COMMANDS,
     {"policy", "show", "", 0, 0, policy_show_options, "Shows the active policy.",
      "Its text, under comment lines with version, hash and activation; so what is shown is\n"
      "a policy again.\n\n"
