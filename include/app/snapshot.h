@@ -39,6 +39,8 @@ struct audience {
 struct snapshot {
 	_Atomic int references;
 	int64_t revision;
+	uint32_t key_epoch; /* active; 0: none was ever recorded */
+	uint64_t key_check; /* stands for its KEK */
 	struct field *fields; /* fields and record kinds, by number; index = policy subject */
 	size_t n_fields;
 	struct purpose *purposes; /* index = policy purpose */

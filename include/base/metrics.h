@@ -43,6 +43,9 @@
 	X(METRIC_RIGHTS_OPEN,         gauge,     "vault_rights_requests_open",            "Rights requests that have not ended (of the leading node).") \
 	X(METRIC_RIGHTS_OVERDUE,      gauge,     "vault_rights_requests_overdue",         "Of these, past their due time.") \
 	X(METRIC_RIGHTS_DUE_SOON,     gauge,     "vault_rights_requests_due_72h",         "Of these, due within 72 hours.") \
+	X(METRIC_KEY_ROWS_LEFT,       gauge,     "vault_key_rewrap_left",                 "Customers' keys that are not under the active key epoch (of the leading node).") \
+	X(METRIC_KEY_REWRAPPED,       counter,   "vault_key_rewrapped_total",             "Customers' keys wrapped anew by this node.") \
+	X(METRIC_KEY_ROTATION_DUE,    gauge,     "vault_key_rotation_due",                "1 while the active key epoch is older than VAULT_KEY_EPOCH_S (of the leading node).") \
 	X(METRIC_ALARM_CANARY,        counter,   "vault_alarm_canary_total",              "Accesses to canary customers: an alarm.") \
 	X(METRIC_ALARM_CUSTOMER_BUDGET, counter, "vault_alarm_customer_budget_total",     "Identities frozen because they asked for too many customers: an alarm.") \
 	X(METRIC_ALARM_TOKEN_FORGERY, counter,   "vault_alarm_token_forgery_total",       "Recorded alarms of forged tokens.") \

@@ -239,6 +239,9 @@ class OpenApi(unittest.TestCase):
         call("security", "webhook.delete", name="described")
         call("admin", "certificate.reload")
         call("admin", "audience.revoke", audience="campaigns")
+        call("admin", "key.list")
+        call("admin", "key.activate", epoch="1")
+        call("admin", "key.destroy", 409, epoch="1")
         for name in ("field", "purpose"):
             call("crm-core", name + ".list")
         call("crm-core", "field.read", name="email")

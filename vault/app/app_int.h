@@ -10,7 +10,7 @@
 #include <pthread.h>
 
 #define EXECUTORS_MAX 17
-#define WORKERS_MAX 6
+#define WORKERS_MAX 12
 /* Bodies up to BODY_SMALL are bounded by the number of connections; larger ones share BODY_MEMORY_MAX, so that no caller,
  * whatever its rights, fills the memory of a node with bodies that it does not end. */
 #define BODY_SMALL ((size_t)64 << 10)
@@ -27,8 +27,12 @@ struct retention_pass {
 
 struct app {
 	const struct config *config;
-	struct keyring *keyring;
+	struct keyring *keyring; /* its keys but for KEKs, for the life of the process */
+	struct keyring *epochs;  /* the keyring in force, under snapshot_lock; replaced by a reload */
 	char node[65];
+	char key_node[80];               /* its name in key_node */
+	bool workers_ran;
+	_Atomic uint32_t lacks_epoch;    /* active, and not in the keyring; 0: none */
 	pthread_mutex_t snapshot_lock;
 	struct snapshot *snapshot; /* NULL until the first executor has connected */
 	struct queue *single, *bulk;
@@ -52,6 +56,8 @@ struct app {
 
 /* The newest snapshot, taken; NULL: none yet. */
 struct snapshot *app_snapshot(struct app *app);
+/* The keyring in force, taken (keyring_free). Any thread. */
+struct keyring *app_keyring(struct app *app);
 /* Publishes s (takes a reference) if it is newer than the one in force. */
 void app_publish(struct app *app, struct snapshot *s);
 

@@ -4,6 +4,7 @@
 #include "codec/value.h"
 #include "store/configuration.h"
 #include "store/consents.h"
+#include "store/keys.h"
 #include "store/watch.h"
 
 #include <stdlib.h>
@@ -365,6 +366,8 @@ enum err snapshot_load(struct db *db, struct snapshot **out, struct buf *why)
 	s->references = 1;
 	/* The revision first: a change that comes in between makes the next batch load again. */
 	e = configuration_revision(db, &s->revision);
+	if (!e)
+		e = keys_active(db, &s->key_epoch, &s->key_check);
 	if (!e)
 		e = load_fields(s, db, why);
 	if (!e)
