@@ -242,6 +242,9 @@ class OpenApi(unittest.TestCase):
         call("admin", "key.list")
         call("admin", "key.activate", epoch="1")
         call("admin", "key.destroy", 409, epoch="1")
+        V.cluster.sql("INSERT INTO vault.key_epoch (epoch, state, check_value, activated_at, retired_at) "
+                               "VALUES (9, 'retiring', 0, now() - interval '90 days', now() - interval '60 days')")
+        call("admin", "key.destroy", epoch="9")
         for name in ("field", "purpose"):
             call("crm-core", name + ".list")
         call("crm-core", "field.read", name="email")
