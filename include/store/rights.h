@@ -88,6 +88,7 @@ enum err erase_customer(struct db *db, int64_t customer, const char *keep_reques
 struct erasure_entry {
 	int64_t position, request, at_us;
 	const uint8_t *customer_mac, *hash; /* 32 bytes */
+	uint32_t key_epoch; /* of the key that was deleted; 0: not known */
 };
 enum err erasure_insert(struct db *db, const struct erasure_entry *e) MUST_CHECK;
 /* The highest position and its hash (empty: none). */

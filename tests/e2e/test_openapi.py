@@ -217,6 +217,7 @@ class OpenApi(unittest.TestCase):
         hold = {"customer": token, "scope": {"records": ["order"]}, "reason": "lawsuit", "law": "HGB 257", "until": "2099-01-01T00:00:00Z"}
         held = {"id": call("compliance-1", "hold.propose", 201, hold, "rights").json["id"]}
         call("compliance-1", "hold.list")
+        call("compliance-1", "retention.preview")
         call("compliance-1", "hold.confirm", 403, **held)
         call("compliance-2", "hold.confirm", **held)
         call("compliance-2", "hold.release", **held)
@@ -238,6 +239,12 @@ class OpenApi(unittest.TestCase):
         call("security", "webhook.delete", name="described")
         call("admin", "certificate.reload")
         call("admin", "audience.revoke", audience="campaigns")
+        call("admin", "key.list")
+        call("admin", "key.activate", epoch="1")
+        call("admin", "key.destroy", 409, epoch="1")
+        V.cluster.sql("INSERT INTO vault.key_epoch (epoch, state, check_value, activated_at, retired_at) "
+                               "VALUES (9, 'retiring', 0, now() - interval '90 days', now() - interval '60 days')")
+        call("admin", "key.destroy", epoch="9")
         for name in ("field", "purpose"):
             call("crm-core", name + ".list")
         call("crm-core", "field.read", name="email")

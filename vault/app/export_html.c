@@ -14,7 +14,7 @@ static const char head[] =
     "<meta name=\"viewport\" content=\"width=device-width\"><title>Your data · 您的数据</title>\n"
     "<style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:64em;margin:2em auto;padding:0 1em}"
     "table{border-collapse:collapse;width:100%}td,th{border:1px solid #8888;padding:.3em .6em;text-align:left;vertical-align:top;"
-    "overflow-wrap:anywhere;white-space:pre-wrap}th{background:#8882}td:first-child{width:1%;white-space:nowrap}h2{margin-top:2em}dl{margin:0}dt{font-weight:600}dd{margin:0 0 0 1em}ul{margin:0;padding-left:1.2em}"
+    "overflow-wrap:anywhere;white-space:pre-wrap}th{background:#8882}td:first-child{width:1%;white-space:nowrap}th{overflow-wrap:normal}h2{margin-top:2em}dl{margin:0}dt{font-weight:600}dd{margin:0 0 0 1em}ul{margin:0;padding-left:1.2em}"
     "span[lang]{opacity:.75;font-weight:normal}</style>\n"
     "<h1>Your data <span lang=\"zh\">您的数据</span></h1>\n"
     "<p>This is what is stored about you, what you have decided and asked for, and who has received it. data.json holds the same for computers, and the CSV files "

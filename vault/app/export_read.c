@@ -128,6 +128,24 @@ static enum step read_records(struct req *r, struct batch *b, struct export_read
 	return r->err ? STEP_FAIL : STEP_DONE;
 }
 
+/* The notice that an event refers to: as it was recorded, else the one that its purpose has. */
+static void put_notice(const struct db_result *rows, size_t i, const struct purpose *purpose, struct json *j)
+{
+	const char *detail = db_text(rows, i, CONSENT_DETAIL), *notice = NULL;
+	struct doc *doc = NULL;
+	size_t len;
+
+	if (!db_int4(rows, i, CONSENT_NOTICE_VERSION))
+		return;
+	if (!doc_parse(detail, strlen(detail), &doc))
+		notice = node_string(node_get(doc_root(doc), "notice"), &len);
+	if (!notice && purpose && purpose->notice[0])
+		notice = purpose->notice;
+	if (notice)
+		json_key_string(j, "notice", notice);
+	doc_free(doc);
+}
+
 static enum step read_consents(struct req *r, struct batch *b, struct export_read *x, struct customer *c)
 {
 	struct db_result *rows = NULL;
@@ -148,8 +166,7 @@ static enum step read_consents(struct req *r, struct batch *b, struct export_rea
 		json_init(&j, &text);
 		json_object(&j);
 		json_key_string(&j, "purpose", purpose ? purpose->name : "*");
-		if (purpose && purpose->notice[0] && db_int4(rows, i, CONSENT_NOTICE_VERSION))
-			json_key_string(&j, "notice", purpose->notice);
+		put_notice(rows, i, purpose, &j);
 		buf_byte(&text, ',');
 		if (!r->err && event.len)
 			buf_append(&text, event.data + 1, event.len - 1); /* the event's own members go on */

@@ -45,6 +45,9 @@ enum step freeze_decide(struct req *r, struct batch *b);             /* callers.
 enum step thaw_decide(struct req *r, struct batch *b);               /* callers.c */
 enum step audience_revoke_decide(struct req *r, struct batch *b);    /* callers.c */
 enum step reload_decide(struct req *r, struct batch *b);             /* callers.c */
+enum step key_epochs_decide(struct req *r, struct batch *b);          /* keys.c */
+enum step key_activate_decide(struct req *r, struct batch *b);
+enum step key_destroy_decide(struct req *r, struct batch *b);
 enum step fields_list_decide(struct req *r, struct batch *b);        /* dictionary.c */
 enum step field_get_decide(struct req *r, struct batch *b);          /* dictionary.c */
 enum step field_put_decide(struct req *r, struct batch *b);          /* dictionary.c */
@@ -67,6 +70,7 @@ enum step hold_put_decide(struct req *r, struct batch *b);
 enum step hold_list_decide(struct req *r, struct batch *b);
 enum step hold_confirm_decide(struct req *r, struct batch *b);
 enum step hold_release_decide(struct req *r, struct batch *b);
+enum step retention_preview_decide(struct req *r, struct batch *b);  /* retention_preview.c */
 enum step webhooks_list_decide(struct req *r, struct batch *b);      /* webhooks.c */
 enum step webhook_put_decide(struct req *r, struct batch *b);
 enum step webhook_delete_decide(struct req *r, struct batch *b);

@@ -245,7 +245,7 @@ static enum err open_cursor(struct req *r, struct batch *b, struct record_plan *
 	buf_init(&context, 0);
 	e = list_context(r, p, &context);
 	if (!e)
-		e = cursor_read(keyring_key(b->app->keyring, KEYRING_CURSOR), context.data, context.len, text, strlen(text), bytes, &len);
+		e = cursor_read(keyring_key(b->keyring, KEYRING_CURSOR), context.data, context.len, text, strlen(text), bytes, &len);
 	buf_fini(&context);
 	in = reader_of(bytes, e ? 0 : len);
 	p->before = (int64_t)reader_u64(&in);
@@ -327,7 +327,7 @@ static enum err put_next(struct req *r, struct batch *b, struct record_plan *p, 
 	buf_init(&context, 0);
 	e = list_context(r, p, &context);
 	if (!e)
-		e = cursor_write(keyring_key(b->app->keyring, KEYRING_CURSOR), context.data, context.len, bytes, sizeof bytes, text);
+		e = cursor_write(keyring_key(b->keyring, KEYRING_CURSOR), context.data, context.len, bytes, sizeof bytes, text);
 	if (!e)
 		buf_printf(&r->out, "\"%s\"", text);
 	buf_fini(&context);

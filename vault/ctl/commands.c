@@ -1,6 +1,8 @@
 /* commands.c: the table of commands, with their help. */
 #include "ctl/commands.h"
 
+#include "vault/ctl/audit_options.h"
+
 #include "commands_rights.h"
 
 static const struct ctl_option customer_get_options[] = {
@@ -34,25 +36,6 @@ static const struct ctl_option policy_explain_options[] = {
     {"state", "A,B", NULL, "What holds for the customer: consented, basis, objected, restricted."},
     {0},
 };
-
-#define AUDIT_FILTERS                                                                                                  \
-	{"since", "TIME", NULL, "Records from this time on: RFC 3339, or 90s, 30m, 2h, 7d, 4w ago."},                  \
-	    {"until", "TIME", NULL, "Records before this time."},                                                      \
-	    {"actor", "ID", NULL, "SPIFFE ID of the caller."},                                                         \
-	    {"action", "ACTION", NULL, "What was done."},                                                              \
-	    {"outcome", "OUTCOME", NULL, "How it ended."},                                                             \
-	    {"purpose", "NAME", NULL, "For which purpose."},                                                           \
-	    {"customer", "CUSTOMER", NULL, "Of whom: a token of your own, or the sref of a record."}
-
-static const struct ctl_option audit_list_options[] = {
-    AUDIT_FILTERS,
-    {"limit", "N", NULL, "Records a page."},
-    {"cursor", "CURSOR", NULL, "Goes on where the last page ended."},
-    {"all", NULL, NULL, "Fetch page after page to the end."},
-    {0},
-};
-
-static const struct ctl_option audit_tail_options[] = {AUDIT_FILTERS, {0}};
 
 #define LOG_KEYS                                                                                                       \
 	{"log", "KEY", NULL, "The log's verifier key, or a file that holds it."},                                      \
@@ -101,39 +84,6 @@ static const struct ctl_option audit_witness_key_options[] = {
     {0},
 };
 
-static const struct ctl_option audit_export_options[] = {
-    AUDIT_FILTERS,
-    {"format", "FORMAT", NULL, "native (default), ocsf or ecs."},
-    {0},
-};
-
-static const struct ctl_option audit_summary_options[] = {
-    {"since", "TIME", NULL, "From this time on; default 1d."},
-    {"until", "TIME", NULL, "Before this time."},
-    {0},
-};
-
-static const struct ctl_option audit_ship_options[] = {
-    {"cursor", "FILE", NULL, "Where it notes what was delivered."},
-    {"output", "FILE", NULL, "Appended to; default, and for -: standard output."},
-    {"format", "FORMAT", NULL, "native (default), ocsf or ecs."},
-    {"once", NULL, NULL, "End where the log ends now."},
-    {0},
-};
-
-static const struct ctl_option audit_scope_options[] = {
-    {"actor", "ID", NULL, "SPIFFE ID of the identity."},
-    {"from", "TIME", NULL, "From this time on: RFC 3339, or 90s, 30m, 2h, 7d, 4w ago."},
-    {"to", "TIME", NULL, "Before this time."},
-    {"srefs", "FILE", NULL, "A new file for the customers, by sref."},
-    {0},
-};
-
-static const struct ctl_option audit_scrub_options[] = {
-    {"status", NULL, NULL, "Only look how far the comparison is, and what it has found."},
-    {0},
-};
-
 #define KEY_PLACES                                                                                                     \
 	{"config", "FILE", NULL, "KEY=VALUE file of vaultd, for VAULT_KEYRING and VAULT_ROOT_KEY."},                   \
 	    {"keyring", "FILE", NULL, "Keyring file; wins over the configuration."},                                   \
@@ -147,17 +97,17 @@ static const struct ctl_option key_init_options[] = {
 
 static const struct ctl_option key_status_options[] = {KEY_PLACES, {0}};
 
-static const struct ctl_option consent_give_options[] = {
-    {"channel", "WORD", NULL, "Where: web, app, store, phone, email, letter, event or other."},
-    {"method", "WORD", NULL, "How: checkbox, signature and the like."},
-    {"language", "TAG", NULL, "Language of the notice that was read."},
-    {"notice-version", "N", NULL, "Version of the notice that was read."},
-    {"valid-until", "TIME", NULL, "The consent ends by itself at this time (RFC 3339)."},
-    {"evidence", "TEXT", NULL, "Reference to evidence; kept sealed."},
-    {"guardian", "TEXT", NULL, "Who consents for a child under 14; kept sealed."},
-    {"separate", NULL, NULL, "It was given apart from other declarations."},
-    {"written", NULL, NULL, "It was given in writing."},
-    {"refuse", NULL, NULL, "Record a refusal instead."},
+static const struct ctl_option key_rotate_options[] = {
+    KEY_PLACES,
+    {"wait", "SECONDS", NULL, "Wait so long for every live node to hold the new epoch, 0 to 86400; default 300."},
+    {0},
+};
+
+static const struct ctl_option key_destroy_options[] = {KEY_PLACES, {0}};
+
+static const struct ctl_option key_backup_options[] = {
+    KEY_PLACES,
+    {"backup-key", "FILE", NULL, "The 32 bytes that the backup opens with; backup makes the file where it is missing."},
     {0},
 };
 
@@ -191,11 +141,6 @@ static const struct ctl_option backup_options[] = {
 static const struct ctl_option restore_options[] = {
     {"name", "DUMP", NULL, "The data backup to restore, as the manifest names it; without it, the newest."},
     {"config", "FILE", NULL, "KEY=VALUE file of vaultd, for VAULT_MIGRATE_URL, VAULT_KEYRING, VAULT_ROOT_KEY and VAULT_LEDGER."},
-    {0},
-};
-
-static const struct ctl_option notice_put_options[] = {
-    {"renew", NULL, NULL, "Consents on earlier versions do not count any more."},
     {0},
 };
 
@@ -233,41 +178,7 @@ const struct ctl_command ctl_commands[] = {
      "  vaultctl --as service-desk --purpose support customer search < terms\n"
      "  vaultctl --as service-desk --purpose support customer search external_ref=crm-42\n",
      command_customer_search},
-    {"consent", "list", "CUSTOMER [PURPOSE]", 1, 2, consent_list_options, "Shows what a customer has decided.",
-     "Without PURPOSE: what counts now for each purpose. With it: the history, newest first.\n\n"
-     "Example:\n"
-     "  vaultctl --as crm-core --purpose onboarding consent list cus1... marketing\n",
-     command_consent_list},
-    {"consent", "give", "CUSTOMER PURPOSE", 2, 2, consent_give_options, "Records a consent, or a refusal.",
-     "It binds every read that begins after this command has ended, on all nodes.\n\n"
-     "Example:\n"
-     "  vaultctl --as crm-core --purpose onboarding consent give cus1... marketing --channel web --method checkbox\n",
-     command_consent_give},
-    {"consent", "withdraw", "CUSTOMER PURPOSE", 2, 2, NULL, "Records that a consent is withdrawn.",
-     "Nothing more is asked for: withdrawing is as easy as giving.\n\n"
-     "Example:\n"
-     "  vaultctl --as service-desk --purpose support consent withdraw cus1... marketing\n",
-     command_consent_withdraw},
-    CONSENT_IMPORT_COMMAND,
-    {"consent", "receipt", "CUSTOMER PURPOSE", 2, 2, NULL, "Prints a signed receipt of the last decision.",
-     "In the terms of ISO/IEC TS 27560 and W3C DPV. consent verify checks it offline.\n\n"
-     "Example:\n"
-     "  vaultctl --as crm-core --purpose onboarding consent receipt cus1... marketing > receipt.json\n",
-     command_consent_receipt},
-    {"consent", "verify", "FILE", 1, 1, signed_verify_options, "Checks a receipt without the vault.",
-     "Exit code 5 where the signature does not fit.\n\n"
-     "Example:\n"
-     "  vaultctl consent verify receipt.json --public-key HEX\n",
-     command_signed_verify},
-    {"notice", "get", "NAME", 1, 1, NULL, "Shows the versions of a privacy notice.",
-     "Example:\n"
-     "  vaultctl --as compliance-1 notice get marketing\n",
-     command_notice_get},
-    {"notice", "put", "NAME [FILE]", 1, 2, notice_put_options, "Publishes a new version of a privacy notice.",
-     "FILE (or standard input) is a JSON object of languages and texts: {\"en\": \"...\", \"zh\": \"...\"}.\n\n"
-     "Example:\n"
-     "  vaultctl --as compliance-1 notice put marketing notice.json --renew\n",
-     command_notice_put},
+    CONSENT_COMMANDS,
     {"policy", "show", "", 0, 0, policy_show_options, "Shows the active policy.",
      "Its text, under comment lines with version, hash and activation; so what is shown is\n"
      "a policy again.\n\n"
@@ -443,11 +354,46 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl key init --keyring var/keys/keyring --root var/keys/root\n",
      command_key_init},
-    {"key", "status", "", 0, 0, key_status_options, "Shows the key epochs of a keyring; no key.",
-     "The fingerprint is the same on all nodes that hold the same keyring.\n\n"
-     "Example:\n"
-     "  vaultctl key status --config /etc/vault/vaultd.env\n",
+    {"key", "status", "", 0, 0, key_status_options, "Shows the key epochs of a keyring, and of the vault; no key.",
+     "The fingerprint is the same on all nodes that hold the same keyring. Where a client\n"
+     "certificate is given (--cert, --as, VAULT_CERT), the vault is asked too: which epoch\n"
+     "counts, how many customers' keys are on each, how far they are wrapped anew, which\n"
+     "nodes hold which epoch. Needs manage keys.\n\n"
+     "Examples:\n"
+     "  vaultctl key status --config /etc/vault/vaultd.env\n"
+     "  vaultctl --as admin key status --config /etc/vault/vaultd.env\n",
      command_key_status},
+    {"key", "rotate", "", 0, 0, key_rotate_options, "Makes a new key epoch and puts it in force on all nodes.",
+     "Adds a pending epoch to the keyring of this machine, makes the vault read it, waits until\n"
+     "every live node holds it, and makes it active. Then the vault wraps customers' keys anew\n"
+     "by itself; key status shows how far. Where there are other nodes, bring them the keyring\n"
+     "meanwhile (key backup here; key restore and SIGHUP there). Interrupted, or at the end of\n"
+     "its wait (exit code 1), it is run again and goes on. Needs manage keys.\n\n"
+     "Example:\n"
+     "  vaultctl --as admin key rotate --config /etc/vault/vaultd.env\n",
+     command_key_rotate},
+    {"key", "destroy", "EPOCH", 1, 1, key_destroy_options, "Destroys a retired key epoch; what was under it never opens again.",
+     "Refused while a customer's key is under it or its overlap (VAULT_KEY_OVERLAP_S) has not\n"
+     "passed. Writes a new keyring under a new root key on this machine, and overwrites and\n"
+     "removes the old two files; run again, it finishes what was interrupted. It tells which\n"
+     "other nodes still hold the epoch. Copies of the old files that you made are yours to\n"
+     "destroy. Needs manage keys.\n\n"
+     "Example:\n"
+     "  vaultctl --as admin key destroy 1 --config /etc/vault/vaultd.env\n",
+     command_key_destroy},
+    {"key", "backup", "FILE", 1, 1, key_backup_options, "Writes a backup of the keyring that opens with a key of its own.",
+     "FILE must not exist. The key in --backup-key is made where it is missing: keep the two\n"
+     "apart from each other, and from the database's backups. Says which epochs it opens, and\n"
+     "until when that matters. Asks no vault.\n\n"
+     "Example:\n"
+     "  vaultctl key backup keyring.backup --backup-key /media/a/backup.key --config /etc/vault/vaultd.env\n",
+     command_key_backup},
+    {"key", "restore", "FILE", 1, 1, key_backup_options, "Puts a backup of the keyring in place, under a new root key.",
+     "Where there is no keyring on this machine, or one that the backup follows: the same keys,\n"
+     "and every epoch of it. Old files are overwritten and removed. Then send vaultd SIGHUP.\n\n"
+     "Example:\n"
+     "  vaultctl key restore keyring.backup --backup-key /media/a/backup.key --config /etc/vault/vaultd.env\n",
+     command_key_restore},
     RIGHTS_COMMANDS,
     {"export", "get", "REQUEST FILE", 2, 2, export_get_options, "Fetches the archive of a completed export.",
      "REQUEST is the id of the rights request, req1... FILE must not exist; it is made for its\n"
@@ -478,6 +424,16 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl erasure replay --config /etc/vault/vaultd.env\n",
      command_erasure_replay},
+    {"retention", "preview", "", 0, 0, NULL, "Counts what would be erased now because its retention has ended.",
+     "A line a field, record kind and purpose with retention_days. with_hold: how many of them belong to customers with a\n"
+     "hold in force, which may keep them; restrictions keep more. Values of a field count once a walk has seen them.\n\n"
+     "Example:\n"
+     "  vaultctl --as compliance-1 retention preview\n",
+     command_retention_preview},
+    {"retention", "status", "", 0, 0, NULL, "Counts what has been erased because its retention had ended.",
+     "Example:\n"
+     "  vaultctl --as compliance-1 retention status\n",
+     command_retention_status},
     {NULL, "backup", "DIRECTORY", 1, 1, backup_options, "Backs up the database: the data, and apart from it the customers' keys.",
      "Runs pg_dump as the role of VAULT_MIGRATE_URL, while the vault serves. DIRECTORY is new or holds backups of the\n"
      "same vault: each run adds the data and replaces the one copy of the customers' keys, so that whoever is erased\n"

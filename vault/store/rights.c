@@ -331,6 +331,7 @@ enum err erase_customer(struct db *db, int64_t customer, const char *keep_reques
 	    "DELETE FROM customer WHERE customer_id = $1::int8",
 	    "DELETE FROM customer_large WHERE customer_id = $1::int8",
 	    "DELETE FROM record WHERE customer_id = $1::int8",
+	    "DELETE FROM field_age WHERE customer_id = $1::int8",
 	    "DELETE FROM blind_index WHERE customer_id = $1::int8",
 	    "DELETE FROM export_chunk WHERE customer_id = $1::int8",
 	    "DELETE FROM consent_event WHERE customer_id = $1::int8",
@@ -354,14 +355,14 @@ enum err erase_customer(struct db *db, int64_t customer, const char *keep_reques
 
 enum err erasure_insert(struct db *db, const struct erasure_entry *e)
 {
-	uint8_t position[8], request[8], at[8];
+	uint8_t position[8], request[8], at[8], epoch[8];
 	const struct db_param p[] = {db_param_int8(e->position, position), {e->customer_mac, 32}, db_param_int8(e->request, request),
-	                             db_param_time(e->at_us, at), {e->hash, 32}};
+	                             db_param_time(e->at_us, at), {e->hash, 32}, db_param_int4((int32_t)e->key_epoch, epoch)};
 
 	return db_run(db,
-	              "INSERT INTO erasure (position, customer_mac, request, at, hash) "
-	              "VALUES ($1::int8, $2::bytea, $3::int8, $4::timestamptz, $5::bytea) ON CONFLICT (position) DO NOTHING",
-	              p, 5, NULL);
+	              "INSERT INTO erasure (position, customer_mac, request, at, hash, key_epoch) "
+	              "VALUES ($1::int8, $2::bytea, $3::int8, $4::timestamptz, $5::bytea, $6::int4) ON CONFLICT (position) DO NOTHING",
+	              p, 6, NULL);
 }
 
 enum err erasure_last(struct db *db, int64_t *position, uint8_t hash[static 32])
@@ -395,5 +396,5 @@ enum err erasure_by_request(struct db *db, int64_t request, struct db_result **o
 	uint8_t room[8];
 	const struct db_param p = db_param_int8(request, room);
 
-	return db_run(db, "SELECT position, at, hash, request, (SELECT recipients FROM rights_request WHERE request = $1::int8) FROM erasure WHERE request = $1::int8", &p, 1, out);
+	return db_run(db, "SELECT position, at, hash, request, (SELECT recipients FROM rights_request WHERE request = $1::int8), key_epoch FROM erasure WHERE request = $1::int8", &p, 1, out);
 }

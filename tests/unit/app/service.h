@@ -48,6 +48,9 @@ static void service_start(int64_t executors, int64_t search_budget)
 	                                 .executors = executors,
 	                                 .queue_limit = 64,
 	                                 .request_timeout_ms = 30000,
+	                                 .key_epoch_s = 1814400,
+	                                 .key_overlap_s = 604800,
+	                                 .key_rewrap_rate = 100000,
 	                                 .search_budget = search_budget,
 	                                 .customer_budget = 1000000000};
 	e = app_start(&service_config, &service_app, &why);
@@ -70,7 +73,8 @@ static void service_stop(void)
 	service_app = NULL;
 }
 
-/* The audit log of a program before this one is under another keyring: its checkpoint is not ours to sign on. */
+/* The audit log of a program before this one is under another keyring: its checkpoint is not ours to sign on, nor
+ * are its key epochs ours. */
 static int service_forget_log(void)
 {
 	static const struct db_statement none[] = {{NULL, NULL}};
@@ -80,7 +84,7 @@ static int service_forget_log(void)
 
 	buf_init(&why, 0);
 	failed = db_open(cluster_owner_url, none, &db, &why) ||
-	         db_run(db, "TRUNCATE audit_log, audit_position, audit_span, audit_tile, audit_edge, audit_segment, audit_stream", NULL, 0, NULL);
+	         db_run(db, "TRUNCATE key_epoch, key_node, audit_log, audit_position, audit_span, audit_tile, audit_edge, audit_segment, audit_stream", NULL, 0, NULL);
 	db_close(db);
 	buf_fini(&why);
 	return failed;
