@@ -34,6 +34,8 @@ struct summary {
 
 static struct line *line_of(struct summary *s, struct lines *l, const char *actor, const char *what)
 {
+	char *own_actor, *own_what;
+
 	for (size_t i = 0; i < l->n; i++)
 		if (!strcmp(l->list[i].actor, actor) && !strcmp(l->list[i].what, what))
 			return &l->list[i];
@@ -50,11 +52,14 @@ static struct line *line_of(struct summary *s, struct lines *l, const char *acto
 		l->list = moved;
 		l->cap = cap;
 	}
-	l->list[l->n] = (struct line){.actor = strdup(actor), .what = strdup(what)};
-	if (l->list[l->n].actor && l->list[l->n].what)
+	own_actor = strdup(actor);
+	own_what = strdup(what);
+	if (own_actor && own_what) {
+		l->list[l->n] = (struct line){.actor = own_actor, .what = own_what};
 		return &l->list[l->n++];
-	free(l->list[l->n].actor);
-	free(l->list[l->n].what);
+	}
+	free(own_actor);
+	free(own_what);
 	s->cut = true;
 	return NULL;
 }

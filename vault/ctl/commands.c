@@ -1,6 +1,8 @@
 /* commands.c: the table of commands, with their help. */
 #include "ctl/commands.h"
 
+#include "vault/ctl/audit_options.h"
+
 #include "commands_rights.h"
 
 static const struct ctl_option customer_get_options[] = {
@@ -34,25 +36,6 @@ static const struct ctl_option policy_explain_options[] = {
     {"state", "A,B", NULL, "What holds for the customer: consented, basis, objected, restricted."},
     {0},
 };
-
-#define AUDIT_FILTERS                                                                                                  \
-	{"since", "TIME", NULL, "Records from this time on: RFC 3339, or 90s, 30m, 2h, 7d, 4w ago."},                  \
-	    {"until", "TIME", NULL, "Records before this time."},                                                      \
-	    {"actor", "ID", NULL, "SPIFFE ID of the caller."},                                                         \
-	    {"action", "ACTION", NULL, "What was done."},                                                              \
-	    {"outcome", "OUTCOME", NULL, "How it ended."},                                                             \
-	    {"purpose", "NAME", NULL, "For which purpose."},                                                           \
-	    {"customer", "CUSTOMER", NULL, "Of whom: a token of your own, or the sref of a record."}
-
-static const struct ctl_option audit_list_options[] = {
-    AUDIT_FILTERS,
-    {"limit", "N", NULL, "Records a page."},
-    {"cursor", "CURSOR", NULL, "Goes on where the last page ended."},
-    {"all", NULL, NULL, "Fetch page after page to the end."},
-    {0},
-};
-
-static const struct ctl_option audit_tail_options[] = {AUDIT_FILTERS, {0}};
 
 #define LOG_KEYS                                                                                                       \
 	{"log", "KEY", NULL, "The log's verifier key, or a file that holds it."},                                      \
@@ -98,39 +81,6 @@ static const struct ctl_option audit_witness_options[] = {
 
 static const struct ctl_option audit_witness_key_options[] = {
     {"name", "NAME", NULL, "Makes a new key of this name, such as witness.example/w1."},
-    {0},
-};
-
-static const struct ctl_option audit_export_options[] = {
-    AUDIT_FILTERS,
-    {"format", "FORMAT", NULL, "native (default), ocsf or ecs."},
-    {0},
-};
-
-static const struct ctl_option audit_summary_options[] = {
-    {"since", "TIME", NULL, "From this time on; default 1d."},
-    {"until", "TIME", NULL, "Before this time."},
-    {0},
-};
-
-static const struct ctl_option audit_ship_options[] = {
-    {"cursor", "FILE", NULL, "Where it notes what was delivered."},
-    {"output", "FILE", NULL, "Appended to; default, and for -: standard output."},
-    {"format", "FORMAT", NULL, "native (default), ocsf or ecs."},
-    {"once", NULL, NULL, "End where the log ends now."},
-    {0},
-};
-
-static const struct ctl_option audit_scope_options[] = {
-    {"actor", "ID", NULL, "SPIFFE ID of the identity."},
-    {"from", "TIME", NULL, "From this time on: RFC 3339, or 90s, 30m, 2h, 7d, 4w ago."},
-    {"to", "TIME", NULL, "Before this time."},
-    {"srefs", "FILE", NULL, "A new file for the customers, by sref."},
-    {0},
-};
-
-static const struct ctl_option audit_scrub_options[] = {
-    {"status", NULL, NULL, "Only look how far the comparison is, and what it has found."},
     {0},
 };
 
