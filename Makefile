@@ -93,7 +93,7 @@ archives = $(patsubst %,$(BUILD)/lib%.a,$(1))
 present = $(foreach f,$(1),$(if $(SRC_$(f)),$(f)))
 
 EMBED := $(BUILD)/embed.o
-EMBEDDED := $(sort $(wildcard sql/*.sql)) $(wildcard policy/rules/crm.policy) vault/app/openapi.json
+EMBEDDED := $(sort $(wildcard sql/*.sql)) $(wildcard policy/rules/crm.policy) vault/app/openapi.json vault/app/export.schema.json
 
 .PHONY: all
 all: ## Builds vaultd, vaultctl and the floors' libraries.

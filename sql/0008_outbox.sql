@@ -1,5 +1,8 @@
--- 0008: messages to others: webhooks, and the outbox from which they are sent.
+-- 0008: what archives say and who is told: holds that may be told, whom an archive is for; messages to others: webhooks, and the outbox from which they are sent.
 SET search_path = vault;
+
+ALTER TABLE hold ADD COLUMN may_be_told boolean NOT NULL DEFAULT false;        -- to the person
+ALTER TABLE rights_request ADD COLUMN recipient text NOT NULL DEFAULT '';      -- of an export: certificate (PEM) that its archive is encrypted to
 
 -- The newest version of a name counts; an empty URL is one that was removed.
 CREATE TABLE webhook (

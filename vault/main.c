@@ -102,9 +102,17 @@ static bool probe_ready(void *ctx, struct buf *json)
 	return app_ready(ctx, json);
 }
 
+struct service {
+	struct http_server *server;
+	struct app *app;
+};
+
 static enum err reload(void *ctx, struct buf *why)
 {
-	return http_server_reload(ctx, why);
+	struct service *s = ctx;
+	enum err e = http_server_reload(s->server, why);
+
+	return e ? e : app_reload_keyring(s->app, why);
 }
 
 /* ---- life ---- */
@@ -117,6 +125,7 @@ static int serve(const struct config *c, struct buf *why)
 	struct http_operations *operations = NULL;
 	struct http_server *server = NULL;
 	struct app *app = NULL;
+	struct service service;
 	sigset_t signals;
 	int signal_number = 0;
 	enum err e;
@@ -136,17 +145,18 @@ static int serve(const struct config *c, struct buf *why)
 		e = http_server_start(c, &handler, &server, why);
 	if (e)
 		goto out;
-	app_set_reload(app, reload, server);
+	service = (struct service){server, app};
+	app_set_reload(app, reload, &service);
 	log_event(LOG_INFO, "listening", "address=%s port=%d operations_port=%d", c->listen_address, http_server_port(server),
 	          http_operations_port(operations));
 	while (!sigwait(&signals, &signal_number) && signal_number == SIGHUP) {
 		struct buf line;
 
 		buf_init(&line, 4096);
-		if (http_server_reload(server, &line))
+		if (reload(&service, &line))
 			log_event(LOG_ERROR, "reload_failed", "%s; what was in force stays", buf_string(&line));
 		else
-			log_event(LOG_INFO, "reloaded", "certificates, trust bundles and deny list");
+			log_event(LOG_INFO, "reloaded", "certificates, trust bundles, deny list and keyring");
 		buf_fini(&line);
 	}
 	log_event(LOG_INFO, "stopping", "signal=%d", signal_number);
@@ -165,7 +175,7 @@ static int help(void)
 	buf_init(&help, 0);
 	config_help(&help);
 	printf("vaultd %s: the Customer Data Vault.\n\n"
-	       "  vaultd [--config FILE]           serve; SIGTERM drains and stops, SIGHUP reloads certificates and deny list\n"
+	       "  vaultd [--config FILE]           serve; SIGTERM drains and stops, SIGHUP reloads certificates, deny list and keyring\n"
 	       "  vaultd [--config FILE] --check   say what is wrong with the configuration, one line an error\n"
 	       "  vaultd --help | --version\n\n"
 	       "Configuration: environment variables, or the same names in FILE as KEY=VALUE:\n\n%s",

@@ -23,7 +23,10 @@ void app_stop(struct app *app);
 bool app_ready(struct app *app, struct buf *json);
 /* New requests get ERR_STOPPING from now on; streams end. Any thread. */
 void app_drain(struct app *app);
-/* Reloads certificates and deny list; set by main. NULL where there is none. */
+/* Reads keyring and root key anew; one that does not follow the one in force is refused, and that stays. Requests go on.
+ * Any thread. */
+enum err app_reload_keyring(struct app *app, struct buf *why) MUST_CHECK;
+/* Reloads certificates, deny list and keyring; set by main. NULL where there is none. */
 void app_set_reload(struct app *app, enum err (*reload)(void *ctx, struct buf *why), void *ctx);
 /* A refused handshake, to be counted into one audit record per 10 s. Any thread. */
 void app_handshake_failed(struct app *app, const char *reason);

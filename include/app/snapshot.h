@@ -26,6 +26,7 @@ struct purpose {
 	uint32_t renewed_version;    /* newest that asks for consent anew; 0: none */
 	int64_t renewed_revision;    /* consents recorded before this revision do not count any more */
 	bool separate, written;      /* what a consent must be */
+	uint32_t retention_days;     /* of what customers decided, after its end; 0: none */
 	char *definition;
 };
 
@@ -38,6 +39,8 @@ struct audience {
 struct snapshot {
 	_Atomic int references;
 	int64_t revision;
+	uint32_t key_epoch; /* active; 0: none was ever recorded */
+	uint64_t key_check; /* stands for its KEK */
 	struct field *fields; /* fields and record kinds, by number; index = policy subject */
 	size_t n_fields;
 	struct purpose *purposes; /* index = policy purpose */

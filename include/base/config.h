@@ -55,6 +55,9 @@
 	X(OFFICERS_EXPORT,      officers_export,      number,  "1",                         1, 16,          "Officers who must stand behind an export: approvers, and the requester where he is one.") \
 	X(OFFICERS_ERASE,       officers_erase,       number,  "2",                         1, 16,          "The same for an erasure.") \
 	X(OFFICERS_OTHER,       officers_other,       number,  "1",                         1, 16,          "The same for rectification, restriction and objection.") \
+	X(KEY_EPOCH_S,          key_epoch_s,          number,  "1814400",                   1, 315360000,   "A key epoch is due for rotation after this time, in seconds (21 days).") \
+	X(KEY_OVERLAP_S,        key_overlap_s,        number,  "604800",                    1, 315360000,   "A retired key epoch can't be destroyed before this time has passed, in seconds (7 days).") \
+	X(KEY_REWRAP_RATE,      key_rewrap_rate,      number,  "500",                       1, 100000,      "Customers' keys that are wrapped anew a second, after a rotation.") \
 	X(HOLIDAYS,             holidays,             maybe,   "",                          0, 0,           "Calendar for terms in working days: YYYY-MM-DD a line is a day off, +YYYY-MM-DD a Saturday or Sunday that is worked.") \
 	X(PIPL_DAYS,            pipl_days,            number,  "15",                        1, 60,          "Working days in which a request under the PIPL is answered; twice as many where extended.") \
 	X(RECIPIENT_DAYS,       recipient_days,       number,  "730",                       1, 36500,       "Who received data within so many days is listed, and told, when it is erased or corrected.") \
@@ -63,6 +66,7 @@
 	X(WEBHOOK_RETRY_MS,     webhook_retry_ms,     number,  "30000",                   100, 3600000,     "Time until the second try; doubled for each further one, up to six hours.") \
 	X(WEBHOOK_TIMEOUT_MS,   webhook_timeout_ms,   number,  "10000",                   100, 60000,       "A receiver that takes longer has failed.") \
 	X(WEBHOOK_LOOPBACK,     webhook_loopback,     number,  "0",                         0, 1,           "1 allows webhooks at http://127.0.0.1 and http://[::1] too: for tests.") \
+	X(RETENTION_RATE,       retention_rate,       number,  "200",                       0, 10000,       "Values, records and consents a second that are erased when their retention has ended; 0: none, they are only counted.") \
 	X(LOG_LEVEL,            log_level,            level,   "info",                      0, 0,           "debug, info, warn or error.")
 
 enum config_key {

@@ -46,6 +46,9 @@
 	X(ERR_REQUEST_STATE,    409, "request_state",         "The rights request is not in a state that allows this.")      \
 	X(ERR_REQUEST_EXISTS,   409, "request_exists",        "The same request for this customer is still open.")           \
 	X(ERR_SCOPE_CHANGED,    409, "scope_changed",         "The scope is not the one that was shown for approval.")       \
+	X(ERR_KEY_STATE,        409, "key_state",             "The key epoch is not in a state that allows this.")           \
+	X(ERR_KEY_NODES,        409, "key_nodes",             "A live node does not hold the key epoch yet.")                \
+	X(ERR_KEY_IN_USE,       409, "key_in_use",            "Customers' keys are still under the key epoch, or its overlap has not passed.") \
 	X(ERR_IN_FLIGHT,        409, "idempotency_in_flight", "A request with this Idempotency-Key is still running.")       \
 	X(ERR_ERASED,           410, "erased",                "The customer has been erased.")                               \
 	X(ERR_EXPIRED,          410, "expired",               "It was kept for a time, which has passed.")                   \
@@ -75,7 +78,7 @@
 	X(ERR_CRYPTO,           500, "crypto",                "A cryptographic operation failed.")                           \
 	X(ERR_SEAL,             500, "seal_broken",           "A sealed unit did not open: it was changed or misplaced.")    \
 	X(ERR_KEYRING,          500, "keyring",               "The keyring can't be used.")                                  \
-	X(ERR_NO_EPOCH,         500, "key_epoch",             "The keyring lacks a key epoch.")                              \
+	X(ERR_NO_EPOCH,         503, "key_epoch",             "The keyring lacks a key epoch.")                              \
 	X(ERR_DATABASE,         500, "database",              "The database refused a statement.")                           \
 	X(ERR_SCHEMA,           500, "schema",                "The database's schema is not the one that this build needs.") \
 	X(ERR_STREAM_LOST,      503, "stream_lost",           "Another writer has taken this audit stream.")

@@ -43,6 +43,9 @@
 	X(METRIC_RIGHTS_OPEN,         gauge,     "vault_rights_requests_open",            "Rights requests that have not ended (of the leading node).") \
 	X(METRIC_RIGHTS_OVERDUE,      gauge,     "vault_rights_requests_overdue",         "Of these, past their due time.") \
 	X(METRIC_RIGHTS_DUE_SOON,     gauge,     "vault_rights_requests_due_72h",         "Of these, due within 72 hours.") \
+	X(METRIC_KEY_ROWS_LEFT,       gauge,     "vault_key_rewrap_left",                 "Customers' keys that are not under the active key epoch (of the leading node).") \
+	X(METRIC_KEY_REWRAPPED,       counter,   "vault_key_rewrapped_total",             "Customers' keys wrapped anew by this node.") \
+	X(METRIC_KEY_ROTATION_DUE,    gauge,     "vault_key_rotation_due",                "1 while the active key epoch is older than VAULT_KEY_EPOCH_S (of the leading node).") \
 	X(METRIC_ALARM_CANARY,        counter,   "vault_alarm_canary_total",              "Accesses to canary customers: an alarm.") \
 	X(METRIC_ALARM_CUSTOMER_BUDGET, counter, "vault_alarm_customer_budget_total",     "Identities frozen because they asked for too many customers: an alarm.") \
 	X(METRIC_ALARM_TOKEN_FORGERY, counter,   "vault_alarm_token_forgery_total",       "Recorded alarms of forged tokens.") \
@@ -57,6 +60,8 @@
 	X(METRIC_OUTBOX_DEAD,         gauge,     "vault_outbox_dead",                     "Webhook messages given up after their last try: an alarm.") \
 	X(METRIC_OUTBOX_SENT,         counter,   "vault_outbox_sent_total",               "Webhook messages that were taken.")     \
 	X(METRIC_OUTBOX_FAILURES,     counter,   "vault_outbox_failures_total",           "Tries of webhook messages that failed.") \
+	X(METRIC_RETENTION_SWEPT,     counter,   "vault_retention_swept_total",           "Values, records and consent events erased because their retention had ended.") \
+	X(METRIC_RETENTION_KEPT,      counter,   "vault_retention_kept_total",            "Customers passed over by such a sweep for a hold or a restriction.") \
 	X(METRIC_FOLLOWERS,           gauge,     "vault_audit_followers",                 "Clients that follow the audit log now.")
 
 enum metric {

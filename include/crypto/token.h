@@ -45,7 +45,7 @@ struct tokens;
 /* ERR_BAD_TOKEN: unknown prefix, character, length or checksum. Lower or upper case, not mixed. */
 enum err token_decode(const char *text, size_t len, struct token_text *out) MUST_CHECK;
 
-/* master: KEYRING_TOKEN; borrowed for the life of the object. */
+/* master: KEYRING_TOKEN; copied. */
 enum err tokens_new(const uint8_t master[static 32], struct tokens **out) MUST_CHECK;
 void tokens_free(struct tokens *t);
 /* Opens under the key of (audience, epoch). ERR_NOT_FOUND: this key did not make

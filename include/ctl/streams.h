@@ -2,7 +2,8 @@
  *
  * Each stream counts from 1 without a gap, and its times never go back. Its
  * first record names where the stream before it, of the same node and executor,
- * ended; the log must hold that one up to there and no further.
+ * ended; the log must hold that one up to there. It may hold more: a commit that
+ * was under way when the node died, or a second node that runs under its name.
  *
  * A log that goes on behind a break (a restored database) begins with a record
  * that says so. What came before lies in an older log, so a stream may begin
@@ -22,8 +23,7 @@ enum streams_fault {
 	STREAMS_GOOD,
 	STREAMS_START,       /* a stream begins without an opening, or opens twice */
 	STREAMS_SEQUENCE,    /* a gap, or a number that comes again */
-	STREAMS_CLOSED,      /* a record behind the end of its stream */
-	STREAMS_PREDECESSOR, /* the end that an opening names is not where the log has it */
+	STREAMS_PREDECESSOR, /* the log lacks what an opening says came before it, or the opening does not say */
 	STREAMS_TIME,        /* earlier than the record before it */
 	STREAMS_LIMIT        /* more streams than the verifier has memory for */
 };

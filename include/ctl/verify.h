@@ -32,8 +32,7 @@ struct log_source {
 	X(RECORD_FORM,  "record_form",     "A record is not canonical, or lacks what every record has.")                \
 	X(STREAM_START, "stream_start",    "A stream begins without its opening record, or opens twice.")               \
 	X(SEQUENCE,     "sequence",        "A record of a stream is missing, or is there twice.")                       \
-	X(STREAM_CLOSED, "stream_closed",  "A stream goes on behind its end.")                                          \
-	X(PREDECESSOR,  "predecessor",     "A stream does not begin where the node's stream before it ended.")          \
+	X(PREDECESSOR,  "predecessor",     "The log lacks the end of the stream that came before this one.")             \
 	X(TIME,         "time",            "A stream goes back in time.")                                               \
 	X(LIMIT,        "limit",           "There are more streams than the verifier has room for.")                    \
 	X(FORK,         "fork",            "The records of an earlier checkpoint are not those of this log.")           \
@@ -94,7 +93,8 @@ struct verify_result {
 enum err verify_log(const struct verify_job *job, struct verify_result *result) MUST_CHECK;
 void verify_result_fini(struct verify_result *result);
 
-/* That a record is in the tree of a tlog-proof's checkpoint. As verify_log. */
+/* That a record is in the tree of a tlog-proof's checkpoint. record NULL: the one whose leaf hash is the proof's extra
+ * data, whatever it says. As verify_log. */
 enum err verify_record(const struct verify_keys *keys, const char *proof, size_t proof_len, const void *record, size_t record_len,
                        struct verify_result *result) MUST_CHECK;
 

@@ -8,6 +8,8 @@
 enum err notices_in_force(struct db *db, struct db_result **out) MUST_CHECK;
 /* version, renew, texts, hash, published_at, published_by; newest first. */
 enum err notice_versions(struct db *db, const char *name, struct db_result **out) MUST_CHECK;
+/* texts, hash, published_at of one version; no row: there is none. */
+enum err notice_version(struct db *db, const char *name, int32_t version, struct db_result **out) MUST_CHECK;
 struct notice_entry {
 	const char *name;
 	uint32_t version;

@@ -9,6 +9,7 @@ struct rights_row {
 	int64_t request, customer;
 	int32_t kind, state;
 	const char *scope, *jurisdiction, *channel, *requester, *assignee, *reason, *extension_reason;
+	const char *recipient; /* PEM; "": none */
 	const uint8_t *sref;
 	size_t sref_len;
 	bool officer, extended;
@@ -67,15 +68,18 @@ enum err rights_notes(struct db *db, int64_t customer, int64_t request, struct d
 struct hold_entry {
 	int64_t customer, until_us, at_us;
 	const char *scope, *reason, *law, *by;
+	bool may_be_told; /* to the person */
 };
 enum err hold_insert(struct db *db, const struct hold_entry *h, int64_t *hold) MUST_CHECK;
-/* hold, customer_id, scope, reason, law, until, proposed_by, proposed_at, confirmed_by, released_by, newest first, those below before; hold 0: all. */
+/* hold, customer_id, scope, reason, law, until, proposed_by, proposed_at, confirmed_by, released_by, may_be_told, newest first, those below before; hold 0: all. */
 enum err hold_list(struct db *db, int64_t before, int64_t hold, int32_t most, struct db_result **out) MUST_CHECK;
 /* Locks the customer's requests of a kind that have not ended, so that none changes its state before this transaction ends;
  * is one in that state? */
 enum err rights_lock_open(struct db *db, int64_t customer, int32_t kind, int32_t state, bool *found) MUST_CHECK;
 enum err hold_confirm(struct db *db, int64_t hold, const char *by, int64_t at_us) MUST_CHECK;
 enum err hold_release(struct db *db, int64_t hold, const char *by, int64_t at_us) MUST_CHECK;
+/* Those that may be told to the person, once confirmed, also after their end, oldest first: scope, reason, law, confirmed_at, until, released_at. */
+enum err holds_to_tell(struct db *db, int64_t customer, struct db_result **out) MUST_CHECK;
 /* scope of each hold that counts now. */
 enum err holds_in_force(struct db *db, int64_t customer, int64_t now_us, struct db_result **out) MUST_CHECK;
 
@@ -84,6 +88,7 @@ enum err erase_customer(struct db *db, int64_t customer, const char *keep_reques
 struct erasure_entry {
 	int64_t position, request, at_us;
 	const uint8_t *customer_mac, *hash; /* 32 bytes */
+	uint32_t key_epoch; /* of the key that was deleted; 0: not known */
 };
 enum err erasure_insert(struct db *db, const struct erasure_entry *e) MUST_CHECK;
 /* The highest position and its hash (empty: none). */

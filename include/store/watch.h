@@ -15,6 +15,9 @@ enum err watch_segments(struct db *db, struct db_array *streams, struct db_array
  * last_at, bodies; at most WATCH_LOT. */
 enum err watch_since(struct db *db, int64_t at_us, int64_t stream, int64_t seq, struct db_result **out) MUST_CHECK;
 
+/* Is there a segment, older than that, that is newer than the log's last signed checkpoint? */
+enum err watch_seal_lags(struct db *db, int64_t us, bool *lags) MUST_CHECK;
+
 /* state; no row: never saved. */
 enum err watch_load(struct db *db, struct db_result **out) MUST_CHECK;
 enum err watch_save(struct db *db, const void *state, size_t len) MUST_CHECK;

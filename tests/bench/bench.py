@@ -17,6 +17,7 @@ sys.path[:0] = [HERE, os.path.join(TOP, "tests", "e2e")]
 
 import peers  # noqa: E402
 import proc  # noqa: E402
+import seal  # noqa: E402
 import verify  # noqa: E402
 import vault as e2e  # noqa: E402
 
@@ -24,6 +25,7 @@ LOAD = os.path.join(TOP, "build", "bench", "load")
 WORKS = ["read_plain_10", "read_masked_10", "detokenize_1", "detokenize_100", "create_10", "batch_create_1000",
          "search_eq"]
 VERIFY = "verify_log"  # of vaultctl, without a vault
+SEAL = "seal_log"  # of the sealer, after the rounds
 CONNECTIONS = [1, 16, 64, 256]
 # A batch of a thousand customers keeps one executor busy for tens of milliseconds and weighs 700 kB: 256 at once would
 # wait for longer than a request may, which is what the queue is for and no figure of throughput.
@@ -114,11 +116,15 @@ class Bench:
                 self.measure_select(connections)
                 self.measure("nginx_static", connections)
                 for work in self.o.works:
-                    if work != VERIFY and connections in CONNECTIONS_OF.get(work, self.o.connections):
+                    if work not in (VERIFY, SEAL) and connections in CONNECTIONS_OF.get(work, self.o.connections):
                         self.measure(work, connections)
             for clients in PGBENCH_ALSO:
                 self.measure_select(clients)
             note(f"round {i + 1} of {self.o.rounds} done")
+
+    def seal(self):
+        """Records that 64 readers leave, sealed afterwards."""
+        return seal.measure(self.vault, lambda: self.client.run(self.vault.port, "read_plain_10", 64, self.o.seconds * 2, {}))
 
     def measure_select(self, clients):
         self.pgbench.setdefault(clients, []).append(self.select.select(clients, self.o.seconds))
@@ -214,11 +220,11 @@ def targets(rows):
 def arguments():
     p = argparse.ArgumentParser(prog="tests/bench/run.sh", description=__doc__)
     p.add_argument("--quick", action="store_true", help="one round of one second at 1 and 64 connections")
-    p.add_argument("--work", action="append", choices=[*WORKS, VERIFY], help="only this work (may be repeated)")
+    p.add_argument("--work", action="append", choices=[*WORKS, VERIFY, SEAL], help="only this work (may be repeated)")
     p.add_argument("--connections", action="append", type=int, help="only this many connections (may be repeated)")
     o = p.parse_args()
     quick = o.quick or os.environ.get("BENCH_QUICK") == "1"
-    o.works = o.work or [*WORKS, VERIFY]
+    o.works = o.work or [*WORKS, VERIFY, SEAL]
     o.connections = o.connections or ([1, 64] if quick else CONNECTIONS)
     o.seconds = number("BENCH_SECONDS", 1 if quick else 3)
     o.rounds = int(number("BENCH_ROUNDS", 1 if quick else 3))
@@ -242,7 +248,8 @@ def main():
         bench = Bench(options, stack)
         bench.start()
         bench.rounds()
-    rows = bench.rows()
+        sealed = bench.seal() if SEAL in options.works else []
+    rows = bench.rows() + sealed
     if VERIFY in options.works:
         rows.append(verify.measure(options.log_records, options.rounds))
     with open(options.out, "w", encoding="ascii") as f:

@@ -1,4 +1,5 @@
 """Consents, lawful bases, objections, restriction: what a customer decides binds at once, and stays written."""
+import hashlib
 import json
 import time
 import unittest
@@ -208,6 +209,10 @@ class Notices(test_api.Api):
         self.assertTrue(self.expect(core.get(path), 200)["state"]["consented"])
         versions = self.expect(core.get("/v1/notices/news"), 200)["versions"]
         self.assertEqual([(v["version"], v["renew"]) for v in versions], [(3, True), (2, False), (1, False)])
+        self.assertEqual([v["texts"] for v in versions], [{"en": "We write and sell."}, {"en": "We write, too."}, {"en": "We write.", "zh": "我们会写信。"}])
+        for v in versions:
+            stored = json.dumps(v["texts"], separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+            self.assertEqual(v["sha256"], hashlib.sha256(stored.encode()).hexdigest(), "the hash is of the texts, sorted by language")
         for body in ({}, {"texts": {}}, {"texts": {"en": ""}}, {"texts": {"x": "y"}}, {"texts": {"en": "y"}, "renew": 1}):
             self.expect(officer.put("/v1/notices/news", body), 400, "malformed_request")
 

@@ -166,6 +166,18 @@ class Officers(unittest.TestCase):
         self.assertIn(made["id"], self.officer("hold", "list").stdout)
         self.assertRegex(self.officer("hold", "release", made["id"]).stdout, r"in_force +no")
 
+    def test_a_history_is_paged(self):
+        core, _ = self.customer()
+        for decision in ("given", "refused", "given"):
+            assert self.core.put(f"/v1/customers/{core}/consents/survey", {"decision": decision, "channel": "web"}).status == 200
+
+        def page(*more, code=OK):
+            return self.ctl(code, "--purpose", "onboarding", "--json", "consent", "list", core, *more, certificate="crm-core").stdout
+        first = json.loads(page("survey", "--limit", "2"))
+        rest = json.loads(page("survey", "--cursor", first["next"]))
+        self.assertEqual([e["event"] for e in first["history"] + rest["history"]], ["given", "refused", "given"])
+        page("--limit", "2", code=USAGE)
+
     def test_bases_objections_and_restrictions(self):
         core, _ = self.customer()
 

@@ -92,6 +92,19 @@ class Erasure(Officers):
         self.assertNotIn("personal", history["loyalty"][0])
         self.assertEqual(history["marketing"][0]["personal"], {"evidence": "scan-1"})
 
+    def test_what_is_held_can_be_corrected_but_not_deleted_by_anybody(self):
+        made = {kind: self.expect(self.core.post(f"{self.path}/records/{kind}", {"data": {"n": 1}}), 201)["record"] for kind in ("order", "complaint")}
+        hold = self.hold({"records": ["order"], "fields": ["email"]})
+        self.expect(self.core.delete(f"{self.path}/records/order/{made['order']}"), 423, "held")
+        self.expect(self.core.delete(f"{self.path}/records/complaint/{made['complaint']}"), 200)
+        any_version = {"If-Match": "*"}
+        self.expect(self.core.patch(self.path, {"fields": {"email": None}}, headers=any_version), 423, "held")
+        self.expect(self.core.patch(self.path, {"fields": {"email": "corrected.%s@example.com" % self.customer[-8:], "phone": None}}, headers=any_version), 200)
+        self.assertEqual(len(self.records("order")), 1)
+        self.expect(self.one.post(f"/v1/holds/{hold['id']}:release"), 200)
+        self.expect(self.core.patch(self.path, {"fields": {"email": None}}, headers=any_version), 200)
+        self.expect(self.core.delete(f"{self.path}/records/order/{made['order']}"), 200)
+
     def test_a_partial_erasure_takes_the_archives_that_hold_the_part(self):
         export = self.approved("export")
         self.wait(export, "completed")
@@ -188,6 +201,21 @@ class Crash(unittest.TestCase):
     def test_an_erasure_whose_commit_nobody_heard_of_ends_completed_once_not_twice(self):
         self.erasure_killed(lost=False)
 
+    def test_an_erasure_that_is_in_the_ledger_is_never_given_up(self):
+        """Its transaction fails, again and again, until an operator has mended the database."""
+        ledger = self.v.keys / "keyring.ledger"
+        path = self.prepared("erase", 2)
+        self.v.cluster.sql("REVOKE DELETE ON vault.rights_note FROM vault_service")
+        self.assertEqual(self.approve(self.two, path)["state"], "approved")
+        vault.wait_until(lambda: ledger.exists() and ledger.read_text().strip() and "rights_job_failed" in self.v.log(), 20, "it has failed")
+        for verb in ("cancel", "retry"):
+            refused = self.one.post(f"{path}:{verb}")
+            self.assertEqual((refused.status, refused.code), (409, "request_state"), refused)
+        self.assertEqual(self.one.get(path).json["request"]["state"], "running")
+        self.v.cluster.sql("GRANT DELETE ON vault.rights_note TO vault_service")
+        self.completed(path)
+        self.assertEqual(len(ledger.read_text().splitlines()), 1)
+
     def restriction_killed(self, lost):
         path = self.prepared("restrict", 1, scope={"purposes": ["support"]})
         self.killed_while_customers_are_locked(path, lambda: self.state_of_request() == "4" and self.waits_for_the_lock(), lost)
@@ -253,6 +281,19 @@ class Approval(Officers):
         self.sql("UPDATE vault.rights_request SET state = 3, ended_at = NULL WHERE request = (SELECT max(request) FROM vault.rights_request)")
         back = self.wait(request, "awaiting_approval")
         self.assertEqual(back["reason"], "approvals_lapsed")
+
+    def test_the_approval_of_an_officer_who_was_frozen_counts_no_more(self):
+        security, identity = self.client("security"), "spiffe://crm.example/person/compliance-1"
+        request = self.submitted("erase", scope={"fields": ["gender"]})
+        approval = {"scope_hash": request["scope_hash"]}
+        self.assertEqual(self.move(self.one, request, "approve", approval)["officers"], 1)
+        self.expect(security.post("/v1/identities:freeze", {"identity": identity, "reason": "stolen key"}), 200)
+        try:
+            left = self.move(self.two, request, "approve", approval)
+            self.assertEqual((left["state"], left["officers"]), ("awaiting_approval", 1))
+        finally:
+            self.expect(security.post("/v1/identities:thaw", {"identity": identity}), 200)
+        self.assertEqual(self.move(self.two, request, "approve", approval)["state"], "approved", "it was not taken back, only did not count")
 
     def test_nobody_puts_another_scope_under_an_officers_name(self):
         request = self.open("erase", client=self.one, customer=self.token(), scope={"fields": ["gender"]})

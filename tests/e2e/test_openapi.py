@@ -217,6 +217,7 @@ class OpenApi(unittest.TestCase):
         hold = {"customer": token, "scope": {"records": ["order"]}, "reason": "lawsuit", "law": "HGB 257", "until": "2099-01-01T00:00:00Z"}
         held = {"id": call("compliance-1", "hold.propose", 201, hold, "rights").json["id"]}
         call("compliance-1", "hold.list")
+        call("compliance-1", "retention.preview")
         call("compliance-1", "hold.confirm", 403, **held)
         call("compliance-2", "hold.confirm", **held)
         call("compliance-2", "hold.release", **held)
@@ -238,6 +239,12 @@ class OpenApi(unittest.TestCase):
         call("security", "webhook.delete", name="described")
         call("admin", "certificate.reload")
         call("admin", "audience.revoke", audience="campaigns")
+        call("admin", "key.list")
+        call("admin", "key.activate", epoch="1")
+        call("admin", "key.destroy", 409, epoch="1")
+        V.cluster.sql("INSERT INTO vault.key_epoch (epoch, state, check_value, activated_at, retired_at) "
+                               "VALUES (9, 'retiring', 0, now() - interval '90 days', now() - interval '60 days')")
+        call("admin", "key.destroy", epoch="9")
         for name in ("field", "purpose"):
             call("crm-core", name + ".list")
         call("crm-core", "field.read", name="email")
@@ -281,6 +288,12 @@ class OpenApi(unittest.TestCase):
         self.call("security", "audit.scope", query="?actor=spiffe://crm.example/svc/service-desk" + since)
         self.call("security", "audit.scope", 400, query="?actor=x")
         self.call("admin", "audit.scope", 403, query="?actor=x" + since)
+        streams = self.call("security", "audit.streams").json["data"]
+        stream = str(next(s["stream"] for s in streams if s["next_seq"] > 2))
+        self.call("security", "audit.streams", 400, query="?after=x")
+        self.assertEqual(self.call("security", "audit.stream", stream=stream, query="?from=2").json["data"][0]["id"], stream + "-2")
+        self.call("security", "audit.stream", 404, stream="x")
+        self.call("admin", "audit.stream", 403, stream=stream)
         self.call("security", "audit.scrub", 202)
         self.call("security", "audit.scrub_status")
         self.call("admin", "audit.scrub_status", 403)

@@ -48,6 +48,24 @@ class Tour(unittest.TestCase):
         self.assertGreaterEqual(len(records), 3)
         self.assertNotIn("example.com", json.dumps(records))
 
+    def test_the_log_is_proved_by_the_three_commands(self):
+        readme = (vault.ROOT / "README.md").read_text()
+        block = re.search(r"```sh\n([^`]*vaultctl --as security audit log-key.*?)```", readme, re.S).group(1)
+        certs = self.vault.certs
+        block = block.replace("https://127.0.0.1:8443", f"https://127.0.0.1:{self.vault.port}")
+        block = block.replace("--as security", f"--cert {certs}/security.pem --key {certs}/security.key --ca {certs}/ca.pem")
+        here = vault.folder() / "proving"
+        here.mkdir()
+        core, security = self.vault.client("crm-core", "onboarding"), self.vault.client("security")
+        record = core.post("/v1/customers", {"fields": {"name": "张伟"}, "source": "web"}).headers["Audit-Record"]
+        vault.wait_until(lambda: security.get(f"/v1/audit/records/{record}/proof").status == 200, 20, "the record is sealed")
+        core.close()
+        security.close()
+        env = vault.clean_environment(PATH=f"{vault.BUILD}:/usr/bin:/bin")
+        env["VAULT_URL"] = f"https://127.0.0.1:{self.vault.port}"
+        done = vault.run("bash", "-euc", block, check=True, cwd=here, env=env)
+        self.assertIn("The log is whole", done.stdout)
+
 
 if __name__ == "__main__":
     vault.main()

@@ -177,6 +177,19 @@ class Webhooks(unittest.TestCase):
         refused({**good, "kinds": ["alarm"]}, "/recipient")
         self.expect(self.security.put("/v1/webhooks/BAD-NAME", good), 400, "malformed_request")
 
+    def test_the_command_line(self):
+        r = self.receiver()
+        ctl = lambda *args: V.ctl("webhook", *args, certificate="security")
+        self.assertEqual(ctl("put", self.hook, "https://crm.example/", "--kinds", "alarm,erasure").returncode, 1)
+        made = ctl("put", self.hook, r.url, "--kinds", "erasure,rectification", "--recipient", CAMPAIGNS)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        self.addCleanup(self.security.delete, "/v1/webhooks/" + self.hook)
+        self.assertEqual((self.shown()["kinds"], self.shown()["recipient"]), (["erasure", "rectification"], CAMPAIGNS))
+        self.assertIn(self.hook, ctl("list").stdout)
+        self.assertEqual(ctl("retry", self.hook).returncode, 0)
+        self.assertEqual(ctl("delete", self.hook).returncode, 0)
+        self.assertEqual(ctl("delete", self.hook).returncode, 1)
+
     def test_who_may(self):
         for who in ("service-desk", "stranger", "compliance-1"):
             client = self.client(who)

@@ -120,10 +120,11 @@ def _positive(record, name):
 
 
 class Streams:
-    """Each stream counts from 1 without a gap, its times never go back, and its first record names where the node's previous one ended."""
+    """Each stream counts from 1 without a gap, its times never go back, and what its first record names as the node's previous one is
+    there, at least to the end that it names."""
 
     def __init__(self):
-        self.known = {}   # stream: [next seq, last time, ended]
+        self.known = {}   # stream: [next seq, last time]
         self.latest = {}  # (node, executor): stream
         self.broken = False  # the log goes on behind a break: older streams lie in another one
 
@@ -135,15 +136,13 @@ class Streams:
         if record["operation"] == "log.open":
             if seq != 1 or self.known:
                 raise Bad("stream_start", "a log opens in its middle", index)
-            self.broken, self.known[stream] = True, [2, record["time"], True]
+            self.broken, self.known[stream] = True, [2, record["time"]]
             return
         s = self.known.get(stream)
         if not s and self.broken:
-            s = self.known[stream] = [seq, record["time"], False]
+            s = self.known[stream] = [seq, record["time"]]
         if not s:
             raise Bad("stream_start", f"stream {stream} begins without its opening record", index)
-        if s[2]:
-            raise Bad("stream_closed", f"stream {stream} goes on behind its end", index)
         if seq != s[0]:
             raise Bad("sequence", f"stream {stream} has {seq} where {s[0]} belongs", index)
         if record["time"] < s[1]:
@@ -163,15 +162,11 @@ class Streams:
             named, end = _positive(record, "previous_stream"), _positive(record, "previous_seq")
             if named is None or end is None:
                 raise Bad("record_form", "an opening record lacks its members", index)
-            if named != before and (before is not None or not self.broken):
-                raise Bad("predecessor", f"stream {stream} names {named} as the one before it", index)
-            if named in self.known or not self.broken:
-                if named not in self.known or self.known[named][0] != end + 1:
-                    raise Bad("predecessor", f"the log has not stream {named} up to {end}", index)
-                self.known[named][2] = True
+            if named not in self.known and not self.broken or named in self.known and self.known[named][0] <= end:
+                raise Bad("predecessor", f"the log has not stream {named} up to {end}", index)
         elif before is not None:
             raise Bad("predecessor", f"stream {stream} does not name stream {before}", index)
-        self.known[stream] = [2, record["time"], False]
+        self.known[stream] = [2, record["time"]]
         self.latest[who] = stream
 
 

@@ -14,6 +14,7 @@
 	X(ALARM_LOG_GAP,         "log_gap",         METRIC_ALARM_LOG)                                                  \
 	X(ALARM_LOG_CHANGED,     "log_changed",     METRIC_ALARM_LOG)                                                  \
 	X(ALARM_LOG_STATE,       "log_state",       METRIC_ALARM_LOG)                                                  \
+	X(ALARM_SEAL_LAG,        "seal_lag",        METRIC_ALARM_LOG)                                                  \
 	X(ALARM_CLOCK,           "clock_back",      METRIC_ALARM_CLOCK)                                                \
 	X(ALARM_ROW,             "row",             METRIC_ALARM_ROW)
 

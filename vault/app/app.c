@@ -8,6 +8,7 @@
 #include "vault/app/alarm.h"
 #include "post/post.h"
 #include "vault/app/background.h"
+#include "vault/app/key_worker.h"
 #include "vault/app/batch.h"
 #include "vault/app/follow.h"
 #include "vault/app/handshake.h"
@@ -78,10 +79,13 @@ enum err app_start(const struct config *config, struct app **out, struct buf *wh
 	app->config = config;
 	pthread_mutex_init(&app->snapshot_lock, NULL);
 	name_node(app);
+	snprintf(app->key_node, sizeof app->key_node, "%s:%lld", app->node, (long long)config->listen_port);
 	app->body_memory_max = BODY_MEMORY_MAX;
 	e = post_start();
 	if (!e)
-		e = keyring_open(config->keyring, config->root_key, &app->keyring, why);
+		e = keyring_open(config->keyring, config->root_key, &app->epochs, why);
+	if (!e)
+		e = keyring_keys(app->epochs, &app->keyring);
 	if (!e)
 		e = secret_random(app->request_seed, sizeof app->request_seed);
 	if (!e)
@@ -104,6 +108,7 @@ enum err app_start(const struct config *config, struct app **out, struct buf *wh
 		e = audit_seal_new(app, &app->seal);
 	if (!e)
 		e = background_start(app);
+	app->workers_ran = !e;
 	if (e) {
 		app_stop(app);
 		return e;
@@ -125,6 +130,8 @@ void app_stop(struct app *app)
 	handshakes_stop(app->handshakes);
 	background_stop(app);
 	alarms_stop(app->alarms);
+	if (app->workers_ran)
+		key_leave(app);
 	if (app->single)
 		queue_close(app->single);
 	if (app->bulk)
@@ -139,6 +146,7 @@ void app_stop(struct app *app)
 	queue_free(app->single);
 	queue_free(app->bulk);
 	snapshot_drop(app->snapshot);
+	keyring_free(app->epochs);
 	keyring_free(app->keyring);
 	pthread_mutex_destroy(&app->snapshot_lock);
 	post_stop();
@@ -165,22 +173,55 @@ bool app_ready(struct app *app, struct buf *json)
 		snprintf(key, sizeof key, "database_executor_%zu", i);
 		json_key_string(&j, key, trouble);
 	}
-	if (audit_seal_trouble(app->seal, trouble)) {
+	if (atomic_load(&app->lacks_epoch)) {
 		ready = false;
-		json_key_string(&j, "audit_log", trouble);
+		snprintf(trouble, sizeof trouble, "lacks key epoch %u, which is active", atomic_load(&app->lacks_epoch));
+		json_key_string(&j, "keyring", trouble);
 	}
+	/* Told, and no reason to serve nobody: records are committed as ever; what is missing is a signature over them. */
+	if (audit_seal_trouble(app->seal, trouble))
+		json_key_string(&j, "audit_log", trouble);
 	if (ready) {
 		struct snapshot *s = app_snapshot(app);
 
-		if (!s || !keyring_kek(app->keyring, keyring_active(app->keyring))) {
+		if (!s) {
 			ready = false;
-			json_key_string(&j, s ? "keyring" : "policy", s ? "no active key epoch" : "no policy is loaded");
+			json_key_string(&j, "policy", "no policy is loaded");
 		}
 		snapshot_drop(s);
 	}
 	json_key_bool(&j, "ready", ready);
 	json_object_end(&j);
 	return ready;
+}
+
+struct keyring *app_keyring(struct app *app)
+{
+	struct keyring *k;
+
+	pthread_mutex_lock(&app->snapshot_lock);
+	k = keyring_take(app->epochs);
+	pthread_mutex_unlock(&app->snapshot_lock);
+	return k;
+}
+
+enum err app_reload_keyring(struct app *app, struct buf *why)
+{
+	struct keyring *fresh = NULL, *old;
+	enum err e = keyring_open(app->config->keyring, app->config->root_key, &fresh, why);
+
+	if (e)
+		return e;
+	pthread_mutex_lock(&app->snapshot_lock);
+	old = app->epochs;
+	e = keyring_succeeds(fresh, old, why);
+	if (!e)
+		app->epochs = fresh;
+	pthread_mutex_unlock(&app->snapshot_lock);
+	keyring_free(e ? fresh : old); /* batches under way hold the old one until they end */
+	if (!e)
+		worker_wake(app->workers[BACKGROUND_NODE]);
+	return e;
 }
 
 void app_set_reload(struct app *app, enum err (*reload)(void *ctx, struct buf *why), void *ctx)

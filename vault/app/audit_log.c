@@ -188,7 +188,7 @@ static enum err open_cursor(struct req *r, struct batch *b, struct audit_plan *p
 	buf_init(&context, 0);
 	e = cursor_context(r, p, &context);
 	if (!e)
-		e = cursor_read(keyring_key(b->app->keyring, KEYRING_CURSOR), context.data, context.len, p->cursor, strlen(p->cursor), bytes, &len);
+		e = cursor_read(keyring_key(b->keyring, KEYRING_CURSOR), context.data, context.len, p->cursor, strlen(p->cursor), bytes, &len);
 	buf_fini(&context);
 	in = reader_of(bytes, e ? 0 : len);
 	p->at.at_us = (int64_t)reader_u64(&in);
@@ -212,7 +212,7 @@ static enum err put_cursor(struct req *r, struct batch *b, const struct audit_pl
 	if (!e)
 		e = buf_err(&bytes);
 	if (!e)
-		e = cursor_write(keyring_key(b->app->keyring, KEYRING_CURSOR), context.data, context.len, bytes.data, bytes.len, text);
+		e = cursor_write(keyring_key(b->keyring, KEYRING_CURSOR), context.data, context.len, bytes.data, bytes.len, text);
 	if (!e)
 		buf_printf(&r->out, "\"%s\"", text);
 	buf_fini(&context);

@@ -20,6 +20,7 @@
 #define REFUSED_US 2000000 /* a log that is refused is looked at again */
 #define LARGE_LOT 2048     /* records: more may be waiting */
 #define UNSIGNED_MAX_US 500000
+#define FAILED_US 2000000
 
 enum err audit_seal_new(struct app *app, struct audit_seal **out)
 {
@@ -308,12 +309,27 @@ static enum err turn(struct audit_seal *s, struct db *db, bool *more)
 	return e;
 }
 
+/* A sealer that can't go on shows in the lag, whatever the reason; after the second failure in a row it waits longer. */
+static void note_outcome(struct audit_seal *s, bool failed)
+{
+	s->failures = failed ? s->failures + 1 : 0;
+	s->pause_us = s->failures > 1 ? clock_mono_us() + FAILED_US : 0;
+	if (failed || s->refused) {
+		s->behind_us = s->behind_us ? s->behind_us : clock_now_us();
+		metric_set(METRIC_AUDIT_LAG_US, clock_now_us() - s->behind_us);
+	} else {
+		s->behind_us = 0;
+	}
+}
+
 enum err audit_seal_run(struct app *app, struct worker *w, struct db *db, bool *more)
 {
 	struct audit_seal *s = app->seal;
 	enum err e = ERR_OK;
 
 	*more = false;
+	if (clock_mono_us() < s->pause_us)
+		return ERR_OK;
 	if (s->term != worker_term(w) || (s->refused && clock_mono_us() >= s->load_us)) {
 		e = load(s, db);
 		s->term = e ? 0 : worker_term(w);
@@ -322,5 +338,6 @@ enum err audit_seal_run(struct app *app, struct worker *w, struct db *db, bool *
 		e = turn(s, db, more);
 	if (e)
 		s->term = 0;
+	note_outcome(s, e != ERR_OK);
 	return e;
 }

@@ -43,6 +43,9 @@ struct audit_seal {
 	size_t n, cap;
 	int64_t newest, known; /* highest stream; all up to known have been found: a lower number may commit later */
 	int64_t known_us, held_us, load_us; /* when each is due again (monotonic) */
+	unsigned failures;     /* in a row */
+	int64_t pause_us;      /* until then nothing is tried (monotonic) */
+	int64_t behind_us;     /* since then it has not been possible to seal; 0: it is */
 	int64_t oldest_us;     /* time of the oldest record since the last signature; INT64_MAX: none */
 };
 

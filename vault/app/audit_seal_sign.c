@@ -165,6 +165,8 @@ static enum err agrees_with_file(struct audit_seal *s, struct db *db, struct buf
 	struct checkpoint c;
 	enum err e = audit_seal_last_signed(s->app->config, s->public_key, &c, why);
 
+	if (e == ERR_NOT_FOUND && s->log.checkpoint_size >= 0)
+		log_event(LOG_WARN, "checkpoint_file_missing", "the database alone says what was signed last: a restore from before it would not be noticed");
 	if (e == ERR_NOT_FOUND)
 		return ERR_OK; /* nothing was signed here yet */
 	if (e)

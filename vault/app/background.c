@@ -5,8 +5,10 @@
 #include "store/statements.h"
 #include "vault/app/consent_expiry.h"
 #include "vault/app/export.h"
+#include "vault/app/key_worker.h"
 #include "vault/app/outbox.h"
 #include "vault/app/recipients.h"
+#include "vault/app/retention.h"
 #include "vault/app/rights_jobs.h"
 #include "vault/app/audit_seal.h"
 #include "vault/app/watch.h"
@@ -38,8 +40,19 @@ static const struct worker_task outbox[] = {
     {NULL, 0, NULL},
 };
 
+static const struct worker_task node[] = {
+    {"key_report", 2000000, key_report},
+    {NULL, 0, NULL},
+};
+
+static const struct worker_task keys[] = {
+    {"key_rewrap", 1000000, key_rewrap},
+    {NULL, 0, NULL},
+};
+
 static const struct worker_task upkeep[] = {
     {"consent_expiry", 500000, consent_expire},
+    {"retention", 500000, retention_sweep},
     {"export_sweep", (int64_t)3600 * 1000000, export_sweep},
     {"sweep", (int64_t)600 * 1000000, sweep},
     {NULL, 0, NULL},
@@ -61,6 +74,8 @@ static const struct {
 } table[BACKGROUND_COUNT] = {
     [BACKGROUND_UPKEEP] = {"upkeep", 1, no_statements, upkeep},
     [BACKGROUND_RIGHTS] = {"rights", 2, no_statements, rights},
+    [BACKGROUND_NODE] = {"node", 0, no_statements, node},
+    [BACKGROUND_KEYS] = {"keys", 6, no_statements, keys},
     [BACKGROUND_SEALER] = {"sealer", 3, audit_tree_statements, sealer},
     [BACKGROUND_WATCH] = {"watch", 11, no_statements, watch},
     [BACKGROUND_OUTBOX] = {"outbox", 8, no_statements, outbox},

@@ -7,6 +7,8 @@
 enum background {
 	BACKGROUND_UPKEEP, /* what is due now and then: expiries, retention, sweeps */
 	BACKGROUND_RIGHTS, /* carries rights requests out */
+	BACKGROUND_NODE,   /* on every node: tells that it lives, and which key epochs it holds */
+	BACKGROUND_KEYS,   /* wraps customers' keys anew after a rotation */
 	BACKGROUND_SEALER, /* seals the audit log */
 	BACKGROUND_WATCH,  /* reads the audit log: alarms, budgets, rows against the log */
 	BACKGROUND_OUTBOX, /* sends messages to webhooks */

@@ -300,6 +300,7 @@ enum batch_end batch_run(void *state, struct db *db, struct executor_job **jobs,
 
 	b->db = db;
 	b->in_doubt = b->resolved = false;
+	b->keyring = app_keyring(b->app);
 	end = run_batch(b, db, jobs, n, e);
 	b->in_doubt = end == BATCH_IN_DOUBT;
 	/* Keys and rows go now, not when the next batch comes; the segment may be needed to resolve a doubt. */
@@ -307,5 +308,7 @@ enum batch_end batch_run(void *state, struct db *db, struct executor_job **jobs,
 	writes_reset(b->writes);
 	batch_forget_customers(b);
 	b->n_claims = 0;
+	keyring_free(b->keyring);
+	b->keyring = NULL;
 	return end;
 }

@@ -19,6 +19,7 @@ struct batch {
 	struct app *app;
 	unsigned executor;
 	struct snapshot *snapshot;
+	struct keyring *keyring; /* taken for one batch, so that a KEK that was destroyed is not kept longer */
 	struct db *db; /* solo operations may run statements on it, inside the transaction */
 	struct sealer *sealer;
 	const struct customer *in_use; /* whose key the sealer holds; NULL: another */

@@ -11,6 +11,7 @@
 #include "store/statements.h"
 #include "vault/app/erasure.h"
 #include "vault/app/follow.h"
+#include "vault/app/key_worker.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -50,8 +51,21 @@ enum err batch_adopt_snapshot(struct batch *b, struct db *db, struct buf *why)
 	struct snapshot *s;
 	enum err e = snapshot_load(db, &s, why);
 
+	if (!e && key_ahead(b->app, s->key_epoch)) { /* a new database, or one that was restored from before a rotation */
+		const uint32_t active = s->key_epoch;
+
+		snapshot_drop(s);
+		e = key_adopt(b->app, db, active);
+		if (!e)
+			e = snapshot_load(db, &s, why);
+	}
 	if (e)
 		return e;
+	if (!key_held(b->app, s->key_epoch, s->key_check)) {
+		buf_printf(why, "this node's keyring lacks key epoch %u, which is active; bring the keyring and reload", s->key_epoch);
+		snapshot_drop(s);
+		return ERR_NO_EPOCH;
+	}
 	app_publish(b->app, s);
 	snapshot_drop(b->snapshot);
 	b->snapshot = s;
@@ -93,8 +107,12 @@ static enum err connected(void *state, struct db *db, bool *committed, struct bu
 	b->db = db;
 	if (!e)
 		e = batch_adopt_snapshot(b, db, why);
-	if (!e)
-		e = erasure_agrees(b->app->config, b->app->keyring, db, why);
+	if (!e) {
+		struct keyring *k = app_keyring(b->app);
+
+		e = erasure_agrees(b->app->config, k, db, why);
+		keyring_free(k);
+	}
 	if (!e) {
 		e = resume_stream(b, db, committed);
 		if (e)
@@ -127,13 +145,14 @@ static void stop(void *state)
 static enum err start(void *ctx, unsigned index, void **state)
 {
 	struct app *app = ctx;
-	const struct keyring *k = app->keyring;
 	struct batch *b = calloc(1, sizeof *b);
+	struct keyring *k;
 	enum err e;
 
 	*state = NULL;
 	if (!b)
 		return ERR_MEMORY;
+	k = app_keyring(app);
 	b->app = app;
 	b->executor = index;
 	audit_segment_init(&b->segment);
@@ -152,6 +171,7 @@ static enum err start(void *ctx, unsigned index, void **state)
 		e = mac_new(keyring_key(k, KEYRING_AUDIT_MAC), &b->audit_mac);
 	if (!e)
 		e = mac_new(keyring_key(k, KEYRING_CURSOR), &b->tag_mac);
+	keyring_free(k);
 	if (e) {
 		if (b->reads && b->writes)
 			stop(b);

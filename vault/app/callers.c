@@ -181,7 +181,7 @@ enum step reload_decide(struct req *r, struct batch *b)
 	if (e)
 		log_event(LOG_ERROR, "reload_failed", "%s; what was in force stays", buf_string(&why));
 	else
-		log_event(LOG_INFO, "reloaded", "certificates, trust bundles and deny list, as an administrator asked");
+		log_event(LOG_INFO, "reloaded", "certificates, trust bundles, deny list and keyring, as an administrator asked");
 	buf_fini(&why);
 	if (e) /* paths and parse errors are the operator's, in the log */
 		return req_fail(r, ERR_INTERNAL, NULL), STEP_FAIL;

@@ -151,7 +151,7 @@ static enum err cursor_position(struct req *r, const struct batch *b, int64_t cu
 	if (!text)
 		return ERR_OK;
 	memcpy(context + 16, &customer, sizeof customer);
-	if (cursor_read(keyring_key(b->app->keyring, KEYRING_CURSOR), context, sizeof context, text, strlen(text), bytes, &len) || len != 8)
+	if (cursor_read(keyring_key(b->keyring, KEYRING_CURSOR), context, sizeof context, text, strlen(text), bytes, &len) || len != 8)
 		return req_fail(r, ERR_BAD_CURSOR, "cursor");
 	in = reader_of(bytes, len);
 	*before = (int64_t)reader_u64(&in);
@@ -167,7 +167,7 @@ static enum err put_cursor(struct req *r, const struct batch *b, int64_t custome
 	memcpy(context + 16, &customer, sizeof customer);
 	for (unsigned i = 0; i < 8; i++)
 		bytes[i] = (uint8_t)((uint64_t)item >> (56 - 8 * i));
-	e = cursor_write(keyring_key(b->app->keyring, KEYRING_CURSOR), context, sizeof context, bytes, sizeof bytes, text);
+	e = cursor_write(keyring_key(b->keyring, KEYRING_CURSOR), context, sizeof context, bytes, sizeof bytes, text);
 	if (!e)
 		buf_printf(&r->out, "\"%s\"", text);
 	return e;

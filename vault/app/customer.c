@@ -65,7 +65,7 @@ static enum err read_directory(struct batch *b, struct customer *c)
 static enum err open_key(struct batch *b, struct customer *c)
 {
 	const struct customer_row *row = c->row;
-	const uint8_t *kek = keyring_kek(b->app->keyring, row->key_epoch);
+	const uint8_t *kek = keyring_kek(b->keyring, row->key_epoch);
 
 	if (!kek) {
 		log_event(LOG_ERROR, "key_epoch", "a customer's key is under epoch %u, which the keyring lacks", row->key_epoch);
@@ -215,7 +215,7 @@ struct index_job {
 static enum err index_one(void *ctx, const void *normalised, size_t len)
 {
 	struct index_job *job = ctx;
-	const uint32_t epoch = keyring_index_epoch(job->b->app->keyring);
+	const uint32_t epoch = keyring_index_epoch(job->b->keyring);
 	int64_t tag;
 	enum err e = blind_tag(job->b->blind, job->space, job->transform, normalised, len, &tag);
 
@@ -341,11 +341,12 @@ static void draft_fini(struct draft *d)
 
 static enum err new_key(struct batch *b, int64_t id, uint8_t dek[static SEAL_KEY_LEN], uint8_t wrapped[static SEAL_DEK_LEN])
 {
-	const uint32_t epoch = keyring_active(b->app->keyring);
-	enum err e = seal_dek_new(b->sealer, dek);
+	const uint32_t epoch = b->snapshot->key_epoch;
+	const uint8_t *kek = keyring_kek(b->keyring, epoch);
+	enum err e = kek ? seal_dek_new(b->sealer, dek) : ERR_NO_EPOCH;
 
 	if (!e)
-		e = seal_dek_wrap(b->sealer, keyring_kek(b->app->keyring, epoch), (uint64_t)id, FIRST_GENERATION, epoch, dek, wrapped);
+		e = seal_dek_wrap(b->sealer, kek, (uint64_t)id, FIRST_GENERATION, epoch, dek, wrapped);
 	b->in_use = NULL;
 	if (!e)
 		e = seal_use(b->sealer, dek);

@@ -27,7 +27,7 @@ static bool want_ref(struct req *r, struct batch *b, struct item *it)
 	if (!batch_claim(b, r, CLAIM_REF + space, it->ref_tag))
 		return false;
 	reads_bucket(b->reads, (uint32_t)((uint64_t)it->ref_tag % LOCK_BUCKETS));
-	it->ref_lookup = reads_lookup(b->reads, space, keyring_index_epoch(b->app->keyring), it->ref_tag, 0, REF_CANDIDATES + 1);
+	it->ref_lookup = reads_lookup(b->reads, space, keyring_index_epoch(b->keyring), it->ref_tag, 0, REF_CANDIDATES + 1);
 	return true;
 }
 

@@ -2,6 +2,7 @@
 #include "vault/app/operations.h"
 
 #include "base/json.h"
+#include "vault/app/hold.h"
 #include "vault/app/values.h"
 
 #include <string.h>
@@ -37,6 +38,8 @@ enum err patch_plan(struct req *r)
 		e = changes_parse(r, node_get(root, "fields"), true, "/fields", &p->changes);
 	if (!e && p->changes.n == 0)
 		e = req_fail(r, ERR_MALFORMED, "/fields");
+	for (size_t i = 0; !e && i < p->changes.n; i++)
+		r->job.solo = r->job.solo || !p->changes.list[i].text; /* a removal asks for holds */
 	if (!e && !r->if_match)
 		e = req_fail(r, ERR_VERSION_REQUIRED, "If-Match");
 	return e;
@@ -91,6 +94,20 @@ static enum err audit_update(struct req *r, struct batch *b, const struct update
 	return audit_add(r, b, &entry);
 }
 
+/* A held field may be corrected, not removed. */
+static enum err removals_allowed(struct req *r, struct batch *b, const struct update_plan *p, const struct customer *c)
+{
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; i < p->changes.n && !e; i++)
+		if (!p->changes.list[i].text) {
+			e = hold_allows(r, b, c->row->id, p->changes.subjects[i]);
+			if (e)
+				e = req_fail(r, e, "/fields/%s", r->snapshot->fields[p->changes.subjects[i]].name);
+		}
+	return e;
+}
+
 enum step patch_decide(struct req *r, struct batch *b)
 {
 	struct update_plan *p = r->plan;
@@ -105,6 +122,8 @@ enum step patch_decide(struct req *r, struct batch *b)
 		r->err = check_version(r, b, c->row);
 	if (!r->err)
 		r->err = changes_allowed(r, &p->changes, value_state(r, b, c));
+	if (!r->err)
+		r->err = removals_allowed(r, b, p, c);
 	if (r->err)
 		return STEP_FAIL;
 	if (!p->large_read) {

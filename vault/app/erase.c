@@ -2,6 +2,7 @@
  * deletes key, row, index, records and what else is the person's; acknowledged when no older batch
  * can read it any more (G2). A part: the fields and records named, but for what is held. */
 #include "crypto/ledger.h"
+#include "store/keys.h"
 #include "store/consents.h"
 #include "vault/app/export.h"
 #include "vault/app/hold.h"
@@ -23,6 +24,7 @@ struct erasure {
 	struct ledger_entry entry; /* of a whole erasure */
 	bool held;                 /* a part of it was held */
 	bool asked;
+	uint32_t key_epoch;        /* under which the key was that is deleted; 0: there was none */
 };
 
 static enum step erase_want(struct req *r, struct batch *b)
@@ -39,7 +41,8 @@ static enum step erase_want(struct req *r, struct batch *b)
 static enum err record_erased(struct batch *b, const struct erasure *x)
 {
 	const struct erasure_entry e = {.position = x->entry.position, .request = x->entry.request, .at_us = x->entry.at_us,
-	                                .customer_mac = x->entry.customer, .hash = x->entry.hash};
+	                                .customer_mac = x->entry.customer, .hash = x->entry.hash,
+	                                .key_epoch = x->key_epoch};
 
 	return erasure_insert(b->db, &e);
 }
@@ -65,6 +68,8 @@ static enum step erase_whole_decide(struct req *r, struct batch *b)
 	r->err = recipients_tell(r, b, x->job->request, "erasure", row, NULL);
 	if (!r->err)
 		r->err = rights_end_others(b->db, x->job->customer, x->job->request, RIGHTS_RUNNING, RIGHTS_CANCELLED, "erased", b->now_us);
+	if (!r->err)
+		r->err = keys_of_customer(b->db, x->job->customer, &x->key_epoch);
 	if (!r->err)
 		r->err = erase_customer(b->db, x->job->customer, "erased");
 	if (!r->err)
@@ -225,12 +230,14 @@ static const struct route part_route = {.method = "", .pattern = "", .operation 
 static enum err enter_ledger(struct app *app, struct erasure *x)
 {
 	char room[CONFIG_PATH_MAX];
+	struct keyring *k = app_keyring(app);
 	struct buf why;
 	enum err e;
 
 	buf_init(&why, 0);
-	e = ledger_append(config_ledger(app->config, room), keyring_key(app->keyring, KEYRING_LEDGER), x->job->customer, x->job->request,
+	e = ledger_append(config_ledger(app->config, room), keyring_key(k, KEYRING_LEDGER), x->job->customer, x->job->request,
 	                  clock_now_us(), &x->entry, &why);
+	keyring_free(k);
 	if (e)
 		log_event(LOG_ERROR, "ledger", "%s", buf_string(&why));
 	buf_fini(&why);

@@ -3,14 +3,13 @@
 
 #include "base/clock.h"
 #include "crypto/ledger.h"
+#include "store/keys.h"
 #include "vault/app/operations.h"
 #include "vault/app/rights.h"
 #include "vault/app/signed.h"
 
 #include <string.h>
 
-#define DAY_US ((int64_t)86400 * 1000000)
-#define EPOCH_DAYS 28 /* a key epoch lasts 21 days and overlaps 7: then nothing under it opens any more */
 
 struct comparison {
 	struct db *db;
@@ -69,10 +68,74 @@ enum err erasure_agrees(const struct config *c, const struct keyring *k, struct 
 static const char *const not_under_key[] = {"audit records (they name a random reference, whose link to the person is gone)", "internal number, in backups",
                                             "index tags, purpose state and times, in backups until these expire"};
 
+/* When nothing opens the customer's key any more, in old copies of the database either. */
+struct finality {
+	uint32_t epoch;   /* the customer's key was under this one or, in older copies, under an earlier one */
+	const char *state;
+	int64_t final_at_us;   /* 0: not yet */
+	int64_t planned_at_us; /* by the calendar; 0: nothing is planned, or the plan has not been kept */
+};
+
+static enum err look_at_epochs(struct batch *b, int64_t erased_at_us, struct finality *f)
+{
+	const struct config *c = b->app->config;
+	struct db_result *rows = NULL;
+	bool all_gone = true;
+	enum err e = keys_epochs(b->db, &rows);
+
+	for (size_t i = 0; !e && !f->epoch && i < db_rows(rows); i++) /* not noted: the newest that there was */
+		if (i + 1 == db_rows(rows) || db_time_us(rows, i + 1, 3) > erased_at_us)
+			f->epoch = (uint32_t)db_int4(rows, i, 0);
+	for (size_t i = 0; !e && i < db_rows(rows) && (uint32_t)db_int4(rows, i, 0) <= f->epoch; i++) {
+		const bool retired = !db_null(rows, i, 4), gone = !db_null(rows, i, 6);
+		const int64_t retires = retired ? db_time_us(rows, i, 4) : db_time_us(rows, i, 3) + c->key_epoch_s * 1000000;
+
+		all_gone = all_gone && gone;
+		f->state = db_text(rows, i, 1)[0] == 'a' ? "active" : db_text(rows, i, 1)[0] == 'r' ? "retiring" : "destroyed";
+		if (gone && db_time_us(rows, i, 6) > f->final_at_us)
+			f->final_at_us = db_time_us(rows, i, 6);
+		if (!gone && retires + c->key_overlap_s * 1000000 > f->planned_at_us)
+			f->planned_at_us = retires + c->key_overlap_s * 1000000;
+	}
+	if (!all_gone || !f->state)
+		f->final_at_us = 0;
+	if (f->planned_at_us <= b->now_us)
+		f->planned_at_us = 0;
+	db_result_free(rows);
+	return e;
+}
+
+static enum err put_final(struct req *r, struct batch *b, int64_t erased_at_us, uint32_t epoch, struct json *j)
+{
+	struct finality f = {.epoch = epoch};
+	enum err e = look_at_epochs(b, erased_at_us, &f);
+
+	(void)r;
+	if (e)
+		return e;
+	json_key(j, "final_in_backups");
+	json_object(j);
+	json_key(j, "final_at");
+	if (f.final_at_us)
+		json_time(j, f.final_at_us);
+	else
+		json_null(j);
+	json_key_int(j, "key_epoch", f.epoch);
+	json_key(j, "planned_at");
+	if (f.planned_at_us)
+		json_time(j, f.planned_at_us);
+	else
+		json_null(j);
+	json_key_string(j, "state", f.state ? f.state : "unknown");
+	json_key_string(j, "when", "every key epoch up to key_epoch is destroyed and no node holds one; copies of older keyrings with their root keys, and "
+	                           "key backups, open older backups for as long as they are kept. planned_at is the calendar's date and no promise: an operator rotates and destroys");
+	json_object_end(j);
+	return ERR_OK;
+}
+
 static enum err put_document(struct req *r, struct batch *b, const struct rights_row *row, const struct db_result *erased, struct json *j)
 {
-	size_t n_epochs, len;
-	const struct keyring_epoch *epochs = keyring_epochs(r->app->keyring, &n_epochs);
+	size_t len;
 	const uint8_t *hash = db_bytes(erased, 0, 2, &len);
 	enum err e;
 
@@ -80,14 +143,9 @@ static enum err put_document(struct req *r, struct batch *b, const struct rights
 	json_key_string(j, "@type", "ErasureCertificate");
 	json_key(j, "erased_at");
 	json_time(j, db_time_us(erased, 0, 1));
-	json_key(j, "final_in_backups");
-	json_object(j);
-	json_key_int(j, "key_epoch", keyring_active(r->app->keyring));
-	json_key(j, "planned_at");
-	json_time(j, epochs[n_epochs - 1].created_at_us + EPOCH_DAYS * DAY_US > b->now_us ? epochs[n_epochs - 1].created_at_us + EPOCH_DAYS * DAY_US
-	                                                                                  : b->now_us + EPOCH_DAYS * DAY_US);
-	json_key_string(j, "when", "the key epoch is destroyed: until then a backup of the keys made before the erasure opens backups made before it");
-	json_object_end(j);
+	e = put_final(r, b, db_time_us(erased, 0, 1), (uint32_t)db_int4(erased, 0, 5), j);
+	if (e)
+		return e;
 	json_key(j, "issued_at");
 	json_time(j, b->now_us);
 	json_key_string(j, "jurisdiction", row->jurisdiction);

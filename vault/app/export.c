@@ -8,6 +8,7 @@
 #include "vault/app/rights.h"
 #include "vault/app/signed.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +42,14 @@ static enum err take(void *ctx, const void *bytes, size_t len)
 		len -= n;
 	}
 	return buf_err(&w->pending);
+}
+
+/* The packer's bytes, where the archive is for somebody's certificate alone. */
+static enum err enclose(void *ctx, const void *bytes, size_t len)
+{
+	struct export_writer *w = ctx;
+
+	return envelope_write(w->envelope, bytes, len);
 }
 
 /* ---- one file ---- */
@@ -79,7 +88,7 @@ enum err export_file(struct export_writer *w, const char *name)
 	if (!e)
 		e = zip_file(w->zip, name, w->now_us);
 	w->size = 0;
-	strncpy(w->name, name, sizeof w->name - 1);
+	snprintf(w->name, sizeof w->name, "%s", name);
 	return e;
 }
 
@@ -94,6 +103,16 @@ enum err export_bytes(struct export_writer *w, const void *bytes, size_t len)
 enum err export_text(struct export_writer *w, const char *text)
 {
 	return export_bytes(w, text, strlen(text));
+}
+
+enum err export_flush(struct export_writer *w, struct buf *text)
+{
+	enum err e = buf_err(text);
+
+	if (!e)
+		e = export_bytes(w, text->data, text->len);
+	buf_reset(text);
+	return e;
 }
 
 /* ---- the whole ---- */
@@ -130,8 +149,11 @@ static enum err write_manifest(struct export_writer *w)
 
 static enum err write_archive(struct export_writer *w)
 {
-	enum err e = zip_new(take, w, &w->zip);
+	const char *recipient = w->job->recipient;
+	enum err e = *recipient ? envelope_new(recipient, strlen(recipient), take, w, &w->envelope) : ERR_OK;
 
+	if (!e)
+		e = zip_new(*recipient ? enclose : take, w, &w->zip);
 	if (!e)
 		e = export_data_json(w);
 	if (!e)
@@ -150,7 +172,19 @@ static enum err write_archive(struct export_writer *w)
 		e = write_manifest(w);
 	if (!e)
 		e = zip_end(w->zip);
+	if (!e && w->envelope)
+		e = envelope_end(w->envelope);
 	return e ? e : flush(w, true);
+}
+
+static void free_members(struct export_writer *w)
+{
+	for (size_t i = 0; w->members && i < w->snapshot->n_fields; i++) {
+		for (size_t k = 0; k < w->members[i].n; k++)
+			free(w->members[i].names[k]);
+		free(w->members[i].names);
+	}
+	free(w->members);
 }
 
 enum err export_run(struct app *app, struct worker *worker, struct db *db, const struct rights_job *job, enum rights_end *end)
@@ -161,11 +195,16 @@ enum err export_run(struct app *app, struct worker *worker, struct db *db, const
 	*end = RIGHTS_COMPLETED;
 	buf_init(&w.pending, EXPORT_CHUNK + 1);
 	buf_init(&w.manifest, 0);
-	e = !w.snapshot ? ERR_UNAVAILABLE : job->customer ? write_archive(&w) : ERR_ERASED;
+	if (w.snapshot)
+		w.members = calloc(w.snapshot->n_fields + 1, sizeof *w.members);
+	e = !w.snapshot ? ERR_UNAVAILABLE : !w.members ? ERR_MEMORY : job->customer ? write_archive(&w) : ERR_ERASED;
 	if (!e)
 		e = rights_progress(db, job->request, w.chunk, w.chunk); /* total: the parts of the download */
 	zip_free(w.zip);
+	envelope_free(w.envelope);
 	hash_free(w.hash);
+	free(w.notices);
+	free_members(&w);
 	buf_fini(&w.pending);
 	buf_fini(&w.manifest);
 	snapshot_drop(w.snapshot);

@@ -11,7 +11,12 @@
 #define EXPORT_DAYS 14
 
 /* One read, in a batch of its own, audited. */
-enum export_part { EXPORT_FIELDS, EXPORT_RECORDS, EXPORT_CONSENTS };
+enum export_part {
+	EXPORT_FIELDS,
+	EXPORT_REFERENCES, /* external references by audience; and, without a name, the source */
+	EXPORT_RECORDS,    /* by time */
+	EXPORT_CONSENTS    /* by purpose, which the item names too */
+};
 struct export_read {
 	const struct rights_job *job;
 	enum export_part part;
@@ -22,7 +27,7 @@ struct export_read {
 	struct buf items;
 	uint32_t n;
 	int64_t last; /* item of the last record */
-	int64_t seen; /* bytes, for a check that memory stays bounded */
+	uint8_t sref[16]; /* as the sealed header of the customer has it; that of the request is not authenticated */
 };
 void export_read_init(struct export_read *x, const struct rights_job *job, enum export_part part);
 void export_read_fini(struct export_read *x); /* wipes */

@@ -10,6 +10,7 @@
 #include "vault/app/internal.h"
 #include "vault/app/values.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void export_read_init(struct export_read *x, const struct rights_job *job, enum export_part part)
@@ -53,6 +54,22 @@ static enum step read_want(struct req *r, struct batch *b)
 	return STEP_MORE;
 }
 
+/* What a unit is called in its part; NULL: it belongs to the other one. Nothing is left out for want of a name. */
+static const char *name_of(const struct snapshot *s, uint16_t number, enum export_part part, char room[static 32])
+{
+	const int subject = number < EXTERNAL_REF ? snapshot_subject(s, number) : -1;
+
+	if ((number >= EXTERNAL_REF) != (part == EXPORT_REFERENCES))
+		return NULL;
+	if (subject >= 0)
+		return s->fields[subject].name;
+	for (size_t i = 0; i < s->n_audiences; i++)
+		if (number >= EXTERNAL_REF && s->audiences[i].number == number - EXTERNAL_REF)
+			return s->audiences[i].name;
+	snprintf(room, 32, "%s_%u", number < EXTERNAL_REF ? "field" : "audience", number < EXTERNAL_REF ? number : number - EXTERNAL_REF);
+	return room;
+}
+
 static enum step read_fields(struct req *r, struct batch *b, struct export_read *x, struct customer *c)
 {
 	if (r->rounds < 2) { /* the row first, then what stands outside of it */
@@ -62,21 +79,23 @@ static enum step read_fields(struct req *r, struct batch *b, struct export_read 
 			return STEP_MORE;
 	}
 	for (size_t i = 0; i < c->n_units && !r->err; i++) {
-		const int subject = c->units[i].number < EXTERNAL_REF ? snapshot_subject(r->snapshot, c->units[i].number) : -1;
-		const char *name = subject >= 0 ? r->snapshot->fields[subject].name : "external_ref";
+		char room[32];
+		const char *name = name_of(r->snapshot, c->units[i].number, x->part, room);
 
+		if (!name)
+			continue;
 		buf_reset(&b->scratch);
 		r->err = customer_value(b, c, &c->units[i], &b->scratch);
 		if (!r->err)
 			put_item(x, name, strlen(name), b->scratch.data, b->scratch.len);
 	}
 	buf_reset(&b->scratch);
-	if (!r->err && c->source[0]) {
+	if (!r->err && x->part == EXPORT_REFERENCES && c->source[0]) {
 		struct json j;
 
 		json_init(&j, &b->scratch);
 		json_string(&j, c->source);
-		put_item(x, "source", 6, b->scratch.data, b->scratch.len);
+		put_item(x, "", 0, b->scratch.data, b->scratch.len);
 		buf_reset(&b->scratch);
 	}
 	return r->err ? STEP_FAIL : STEP_DONE;
@@ -109,24 +128,53 @@ static enum step read_records(struct req *r, struct batch *b, struct export_read
 	return r->err ? STEP_FAIL : STEP_DONE;
 }
 
+/* The notice that an event refers to: as it was recorded, else the one that its purpose has. */
+static void put_notice(const struct db_result *rows, size_t i, const struct purpose *purpose, struct json *j)
+{
+	const char *detail = db_text(rows, i, CONSENT_DETAIL), *notice = NULL;
+	struct doc *doc = NULL;
+	size_t len;
+
+	if (!db_int4(rows, i, CONSENT_NOTICE_VERSION))
+		return;
+	if (!doc_parse(detail, strlen(detail), &doc))
+		notice = node_string(node_get(doc_root(doc), "notice"), &len);
+	if (!notice && purpose && purpose->notice[0])
+		notice = purpose->notice;
+	if (notice)
+		json_key_string(j, "notice", notice);
+	doc_free(doc);
+}
+
 static enum step read_consents(struct req *r, struct batch *b, struct export_read *x, struct customer *c)
 {
 	struct db_result *rows = NULL;
 
 	r->err = consent_events(b->db, c->row->id, &rows);
 	for (size_t i = 0; !r->err && i < db_rows(rows); i++) {
-		const char *name = "*";
-		struct buf text;
+		const struct purpose *purpose = NULL;
+		struct buf text, event;
 		struct json j;
 
-		for (size_t p = 0; p < r->snapshot->n_purposes; p++)
+		for (size_t p = 0; p < r->snapshot->n_purposes && !purpose; p++)
 			if (r->snapshot->purposes[p].number == db_int4(rows, i, CONSENT_PURPOSE))
-				name = r->snapshot->purposes[p].name;
+				purpose = &r->snapshot->purposes[p];
 		buf_init(&text, 0);
-		json_init(&j, &text);
+		buf_init(&event, 0);
+		json_init(&j, &event);
 		r->err = consent_event_write(b, c, rows, i, &j);
+		json_init(&j, &text);
+		json_object(&j);
+		json_key_string(&j, "purpose", purpose ? purpose->name : "*");
+		put_notice(rows, i, purpose, &j);
+		buf_byte(&text, ',');
+		if (!r->err && event.len)
+			buf_append(&text, event.data + 1, event.len - 1); /* the event's own members go on */
 		if (!r->err)
-			put_item(x, name, strlen(name), text.data, text.len);
+			r->err = buf_err(&text);
+		if (!r->err)
+			put_item(x, "", 0, text.data, text.len);
+		buf_fini(&event);
 		buf_fini(&text);
 	}
 	db_result_free(rows);
@@ -135,7 +183,7 @@ static enum step read_consents(struct req *r, struct batch *b, struct export_rea
 
 static enum step read_decide(struct req *r, struct batch *b)
 {
-	static const char *const objects[] = {"prepare:fields", "prepare:records", "prepare:consents"};
+	static const char *const objects[] = {"prepare:fields", "prepare:references", "prepare:records", "prepare:consents"};
 	struct export_read *x = r->plan;
 	struct audit_entry entry = {.activity = "export", .object = objects[x->part], .kind = x->kind, .state = -1};
 	struct customer_row *row = reads_get(b->reads, x->job->customer);
@@ -150,7 +198,8 @@ static enum step read_decide(struct req *r, struct batch *b)
 	r->about = c;
 	if (r->err)
 		return STEP_FAIL;
-	step = x->part == EXPORT_FIELDS ? read_fields(r, b, x, c) : x->part == EXPORT_RECORDS ? read_records(r, b, x, c) : read_consents(r, b, x, c);
+	memcpy(x->sref, c->sref, sizeof x->sref);
+	step = x->part == EXPORT_RECORDS ? read_records(r, b, x, c) : x->part == EXPORT_CONSENTS ? read_consents(r, b, x, c) : read_fields(r, b, x, c);
 	if (step != STEP_DONE)
 		return step;
 	entry.customer = c;

@@ -14,7 +14,7 @@
 #define PAGE_DEFAULT 50
 #define PAGE_MAX 200
 
-enum hold_column { HOLD_NUMBER, HOLD_CUSTOMER, HOLD_SCOPE, HOLD_REASON, HOLD_LAW, HOLD_UNTIL, HOLD_PROPOSED_BY, HOLD_PROPOSED_AT, HOLD_CONFIRMED_BY, HOLD_RELEASED_BY };
+enum hold_column { HOLD_NUMBER, HOLD_CUSTOMER, HOLD_SCOPE, HOLD_REASON, HOLD_LAW, HOLD_UNTIL, HOLD_PROPOSED_BY, HOLD_PROPOSED_AT, HOLD_CONFIRMED_BY, HOLD_RELEASED_BY, HOLD_MAY_BE_TOLD };
 
 enum err holds_of(struct db *db, const struct snapshot *s, int64_t customer, int64_t now_us, struct rights_scope *held, bool *any)
 {
@@ -34,6 +34,20 @@ enum err holds_of(struct db *db, const struct snapshot *s, int64_t customer, int
 	return e;
 }
 
+enum err hold_allows(struct req *r, struct batch *b, int64_t customer, size_t subject)
+{
+	struct rights_scope held;
+	struct policy_verdict v;
+	bool any = false;
+	enum err e = holds_of(b->db, r->snapshot, customer, b->now_us, &held, &any);
+
+	if (e || !any || !scope_has(&held, subject))
+		return e;
+	return policy_has_right(r->snapshot->policy, &r->who, RIGHT_READ_CONSENTS, &v) || policy_has_right(r->snapshot->policy, &r->who, RIGHT_HANDLE_REQUESTS, &v)
+	           ? ERR_HELD
+	           : ERR_POLICY_DENIED;
+}
+
 struct hold_plan {
 	struct target target;
 	struct hold_entry entry;
@@ -41,9 +55,9 @@ struct hold_plan {
 
 enum err hold_put_plan(struct req *r)
 {
-	static const char *const keys[] = {"customer", "scope", "reason", "law", "until", NULL};
+	static const char *const keys[] = {"customer", "scope", "reason", "law", "until", "may_be_told", NULL};
 	struct hold_plan *p = arena_alloc(&r->arena, sizeof *p);
-	const struct node *root = NULL;
+	const struct node *root = NULL, *told;
 	const char *customer, *until;
 	size_t len;
 
@@ -57,6 +71,10 @@ enum err hold_put_plan(struct req *r)
 		return req_fail(r, ERR_MALFORMED, "/customer");
 	if (target_parse(r, customer, &p->target))
 		return req_fail(r, ERR_BAD_TOKEN, "/customer");
+	told = node_get(root, "may_be_told");
+	if (told && node_type(told) != NODE_BOOL)
+		return req_fail(r, ERR_MALFORMED, "/may_be_told");
+	p->entry.may_be_told = node_bool(told); /* absent: no. An investigation must not be given away by forgetting a word */
 	until = node_string(node_get(root, "until"), &len);
 	if (!until || clock_parse(until, len, &p->entry.until_us) || p->entry.until_us <= clock_now_us())
 		return req_fail(r, ERR_HOLD, "/until");
@@ -100,6 +118,7 @@ static enum err write_hold(struct req *r, struct batch *b, const struct db_resul
 	json_key_string(j, "proposed_by", db_text(rows, i, HOLD_PROPOSED_BY));
 	json_key_string(j, "confirmed_by", db_text(rows, i, HOLD_CONFIRMED_BY));
 	json_key_string(j, "released_by", db_text(rows, i, HOLD_RELEASED_BY));
+	json_key_bool(j, "may_be_told", db_bool(rows, i, HOLD_MAY_BE_TOLD));
 	json_key_bool(j, "in_force", confirmed && !released && db_time_us(rows, i, HOLD_UNTIL) > b->now_us);
 	json_object_end(j);
 	return e;

@@ -133,6 +133,8 @@ static enum err take_all(struct log_walk *w, const struct db_result *r, bool *mo
 		                    .last_at_us = db_time_us(r, i, 4)};
 		struct log_position *p = find(w, g.stream);
 
+		if (!p) /* it was asked for by its position */
+			return ERR_INTERNAL;
 		g.bodies = db_bytes(r, i, 5, &g.len);
 		g.mac = db_bytes(r, i, 6, &g.mac_len);
 		of_stream = i && db_int8(r, i - 1, 0) == g.stream ? of_stream + 1 : 1;

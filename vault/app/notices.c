@@ -51,10 +51,11 @@ static enum err read_texts(struct req *r, const struct node *n, struct buf *out)
 	json_init(&j, out);
 	json_object(&j);
 	for (size_t i = 0; i < count; i++) {
-		size_t len;
+		size_t len = 0;
+		const char *text = node_string(texts[i].value, &len); /* apart: arguments have no order */
 
 		json_key(&j, texts[i].language);
-		json_string_len(&j, node_string(texts[i].value, &len), len);
+		json_string_len(&j, text, len);
 	}
 	json_object_end(&j);
 	return buf_err(out) ? req_fail(r, ERR_MEMORY, NULL) : ERR_OK;

@@ -45,6 +45,9 @@ enum step freeze_decide(struct req *r, struct batch *b);             /* callers.
 enum step thaw_decide(struct req *r, struct batch *b);               /* callers.c */
 enum step audience_revoke_decide(struct req *r, struct batch *b);    /* callers.c */
 enum step reload_decide(struct req *r, struct batch *b);             /* callers.c */
+enum step key_epochs_decide(struct req *r, struct batch *b);          /* keys.c */
+enum step key_activate_decide(struct req *r, struct batch *b);
+enum step key_destroy_decide(struct req *r, struct batch *b);
 enum step fields_list_decide(struct req *r, struct batch *b);        /* dictionary.c */
 enum step field_get_decide(struct req *r, struct batch *b);          /* dictionary.c */
 enum step field_put_decide(struct req *r, struct batch *b);          /* dictionary.c */
@@ -67,6 +70,7 @@ enum step hold_put_decide(struct req *r, struct batch *b);
 enum step hold_list_decide(struct req *r, struct batch *b);
 enum step hold_confirm_decide(struct req *r, struct batch *b);
 enum step hold_release_decide(struct req *r, struct batch *b);
+enum step retention_preview_decide(struct req *r, struct batch *b);  /* retention_preview.c */
 enum step webhooks_list_decide(struct req *r, struct batch *b);      /* webhooks.c */
 enum step webhook_put_decide(struct req *r, struct batch *b);
 enum step webhook_delete_decide(struct req *r, struct batch *b);
@@ -84,6 +88,8 @@ enum step audit_proof_decide(struct req *r, struct batch *b);        /* audit_tr
 enum step audit_origin_decide(struct req *r, struct batch *b);       /* audit_origin.c */
 enum err scope_plan(struct req *r);                                  /* audit_scope.c */
 enum step scope_decide(struct req *r, struct batch *b);
+enum step streams_decide(struct req *r, struct batch *b);            /* audit_streams.c */
+enum step stream_decide(struct req *r, struct batch *b);
 enum step scrub_status_decide(struct req *r, struct batch *b);       /* scrub_api.c */
 enum step scrub_decide(struct req *r, struct batch *b);
 enum step canaries_decide(struct req *r, struct batch *b);

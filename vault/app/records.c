@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "crypto/keyring.h"
+#include "vault/app/hold.h"
 #include "vault/app/values.h"
 
 #include <string.h>
@@ -244,7 +245,7 @@ static enum err open_cursor(struct req *r, struct batch *b, struct record_plan *
 	buf_init(&context, 0);
 	e = list_context(r, p, &context);
 	if (!e)
-		e = cursor_read(keyring_key(b->app->keyring, KEYRING_CURSOR), context.data, context.len, text, strlen(text), bytes, &len);
+		e = cursor_read(keyring_key(b->keyring, KEYRING_CURSOR), context.data, context.len, text, strlen(text), bytes, &len);
 	buf_fini(&context);
 	in = reader_of(bytes, e ? 0 : len);
 	p->before = (int64_t)reader_u64(&in);
@@ -326,7 +327,7 @@ static enum err put_next(struct req *r, struct batch *b, struct record_plan *p, 
 	buf_init(&context, 0);
 	e = list_context(r, p, &context);
 	if (!e)
-		e = cursor_write(keyring_key(b->app->keyring, KEYRING_CURSOR), context.data, context.len, bytes, sizeof bytes, text);
+		e = cursor_write(keyring_key(b->keyring, KEYRING_CURSOR), context.data, context.len, bytes, sizeof bytes, text);
 	if (!e)
 		buf_printf(&r->out, "\"%s\"", text);
 	buf_fini(&context);
@@ -365,6 +366,7 @@ enum err record_delete_plan(struct req *r)
 		e = token_decode(r->params[2], strlen(r->params[2]), &p->record);
 	if (!e && p->record.type != TOKEN_RECORD)
 		e = ERR_BAD_TOKEN;
+	r->job.solo = true; /* it asks for holds */
 	return e ? req_fail(r, e, "record") : ERR_OK;
 }
 
@@ -393,6 +395,8 @@ enum step record_delete_decide(struct req *r, struct batch *b)
 		r->err = ERR_NOT_FOUND;
 	if (!r->err)
 		r->err = decide_verb(r, b, p, VERB_DELETE);
+	if (!r->err)
+		r->err = hold_allows(r, b, p->customer->row->id, p->subject);
 	if (r->err)
 		return STEP_FAIL;
 	writes_delete_record(b->writes, p->customer->row->id, kind_of(r, p), row->item);

@@ -342,8 +342,7 @@ static struct queue *queue_of(const struct req *r)
  * since this node read it. They are decided anew by a batch, which knows. */
 static bool may_be_outdated(const struct req *r, enum err e)
 {
-	return r->snapshot && (e == ERR_UNKNOWN_FIELD || e == ERR_UNKNOWN_KIND || e == ERR_UNKNOWN_PURPOSE || e == ERR_UNKNOWN_NOTICE || e == ERR_NOT_INDEXED ||
-	                       e == ERR_CONSENT);
+	return r->snapshot && (e == ERR_UNKNOWN_FIELD || e == ERR_UNKNOWN_KIND || e == ERR_UNKNOWN_PURPOSE || e == ERR_UNKNOWN_NOTICE || e == ERR_NOT_INDEXED || e == ERR_CONSENT);
 }
 
 bool req_ready(struct req *r)
@@ -356,7 +355,7 @@ bool req_ready(struct req *r)
 	}
 	if (!e) {
 		req_move(r, REQ_PLANNED);
-		r->job.solo = (r->route->flags & ROUTE_SOLO) != 0;
+		r->job.solo = r->job.solo || (r->route->flags & ROUTE_SOLO); /* a plan may ask for it, too */
 		if (!queue_reserve(queue_of(r)))
 			e = atomic_load(&r->app->draining) ? ERR_STOPPING : ERR_BUSY;
 	}

@@ -2,6 +2,7 @@
 #include "vault/app/rights.h"
 
 #include "base/log.h"
+#include "crypto/envelope.h"
 #include "crypto/keyring.h"
 #include "crypto/ledger.h"
 #include "crypto/mac.h"
@@ -77,10 +78,21 @@ enum err rights_target_open(struct req *r, struct batch *b, const struct target 
 enum err rights_scope_hash(const struct rights_row *row, uint8_t out[static 32])
 {
 	char head[80];
+	/* Without a recipient as it was before there were any; the scope is one line, so a certificate can't pass for a part of it. */
 	const struct mac_part parts[] = {{head, (size_t)snprintf(head, sizeof head, "vault rights scope 1\n%d %lld\n", row->kind, (long long)row->customer)},
-	                                 {row->scope, strlen(row->scope)}};
+	                                 {row->scope, strlen(row->scope)}, {"\n", *row->recipient ? 1 : 0}, {row->recipient, strlen(row->recipient)}};
 
-	return sha256_parts(parts, 2, out);
+	return sha256_parts(parts, 4, out);
+}
+
+/* Is this still somebody who may handle requests? One who has left, or is frozen, stands behind nothing. */
+static bool is_officer(const struct snapshot *s, const char *identity)
+{
+	struct policy_identity who;
+	struct policy_verdict v;
+
+	policy_identify(s->policy, identity, &who);
+	return !snapshot_frozen(s, identity) && policy_has_right(s->policy, &who, RIGHT_HANDLE_REQUESTS, &v);
 }
 
 enum err rights_officers(struct batch *b, const struct rights_row *row, int64_t *n)
@@ -89,14 +101,14 @@ enum err rights_officers(struct batch *b, const struct rights_row *row, int64_t 
 	uint8_t hash[32];
 	enum err e = rights_scope_hash(row, hash);
 
-	*n = row->officer ? 1 : 0;
+	*n = row->officer && is_officer(b->snapshot, row->requester) ? 1 : 0;
 	if (!e)
 		e = rights_approvals(b->db, row->request, b->now_us - APPROVAL_LASTS_US, &rows);
 	for (size_t i = 0; !e && i < db_rows(rows); i++) {
 		size_t len;
 		const uint8_t *bound = db_bytes(rows, i, 1, &len);
 
-		*n += len == 32 && !memcmp(bound, hash, 32) && strcmp(db_text(rows, i, 0), row->requester) != 0;
+		*n += len == 32 && !memcmp(bound, hash, 32) && strcmp(db_text(rows, i, 0), row->requester) != 0 && is_officer(b->snapshot, db_text(rows, i, 0));
 	}
 	db_result_free(rows);
 	return e;
@@ -131,6 +143,19 @@ static enum err put_customer(struct req *r, struct batch *b, const struct rights
 	return e;
 }
 
+/* Whom an archive is for: the certificate's fingerprint, as `openssl x509 -fingerprint -sha256` has it without colons. */
+static enum err put_recipient(const struct rights_row *row, struct json *j)
+{
+	uint8_t sha256[32];
+	enum err e = *row->recipient ? envelope_fingerprint(row->recipient, strlen(row->recipient), sha256) : ERR_OK;
+
+	if (*row->recipient && !e)
+		json_hex(j, sha256, sizeof sha256);
+	else
+		json_null(j);
+	return e;
+}
+
 enum err rights_write(struct req *r, struct batch *b, const struct rights_row *row, struct json *j)
 {
 	uint8_t hash[32];
@@ -152,6 +177,9 @@ enum err rights_write(struct req *r, struct batch *b, const struct rights_row *r
 	json_raw(j, row->scope, strlen(row->scope));
 	json_key(j, "scope_hash");
 	json_hex(j, hash, sizeof hash);
+	json_key(j, "recipient");
+	if (!e)
+		e = put_recipient(row, j);
 	json_key_string(j, "jurisdiction", row->jurisdiction);
 	json_key_string(j, "channel", row->channel);
 	json_key_string(j, "requester", row->requester);
@@ -172,6 +200,17 @@ enum err rights_write(struct req *r, struct batch *b, const struct rights_row *r
 	return e;
 }
 
+/* Does the caller open requests by a role that the requester has too, under the policy in force? */
+static bool shares_role(const struct req *r, const struct rights_row *row)
+{
+	struct policy_identity requester, both = r->who;
+	struct policy_verdict v;
+
+	policy_identify(r->snapshot->policy, row->requester, &requester);
+	both.roles &= requester.roles;
+	return both.roles && policy_has_right(r->snapshot->policy, &both, RIGHT_OPEN_REQUESTS, &v);
+}
+
 enum err rights_find(struct req *r, struct batch *b, bool lock, struct rights_row *row, struct db_result **rows, bool *officer)
 {
 	int64_t number = 0;
@@ -186,8 +225,9 @@ enum err rights_find(struct req *r, struct batch *b, bool lock, struct rights_ro
 		e = req_fail(r, ERR_NOT_FOUND, "id");
 	if (!e) {
 		rights_row_read(*rows, 0, row);
-		if (!*officer && strcmp(row->requester, r->identity) != 0)
-			e = req_fail(r, ERR_NOT_FOUND, "id"); /* another's: as if there were none */
+		/* Another's: as if there were none. Colleagues of the requester look at a request and fetch its archive, but change nothing. */
+		if (!*officer && strcmp(row->requester, r->identity) != 0 && (lock || !shares_role(r, row)))
+			e = req_fail(r, ERR_NOT_FOUND, "id");
 	}
 	return e;
 }

@@ -23,12 +23,13 @@ enum err rights_caller(struct req *r, bool *officer) MUST_CHECK;
 void rights_due_at(const struct app *app, struct rights_row *row);
 /* What an approval is bound to: kind, customer, scope. */
 enum err rights_scope_hash(const struct rights_row *row, uint8_t out[static 32]) MUST_CHECK;
-/* Officers who stand behind a request now: approvers of this scope, and the requester where he is one. */
+/* Officers who stand behind a request now: approvers of this scope, and the requester where he is one; those whom policy
+ * no longer lets handle requests, or who are frozen, do not count. */
 enum err rights_officers(struct batch *b, const struct rights_row *row, int64_t *n) MUST_CHECK;
 int64_t rights_officers_needed(const struct config *c, int32_t kind);
 /* The request as JSON (without its approvals and notes). */
 enum err rights_write(struct req *r, struct batch *b, const struct rights_row *row, struct json *j) MUST_CHECK;
-/* The request of the path's id, which the caller may see, locked or not. Owner of rows: caller. */
+/* The request of the path's id, which the caller may see, or with lock may change. Owner of rows: caller. */
 enum err rights_find(struct req *r, struct batch *b, bool lock, struct rights_row *row, struct db_result **rows, bool *officer) MUST_CHECK;
 /* target_open for officers' operations: an officer is told ERR_ERASED where the customer has been erased; all others
  * ERR_NOT_FOUND, as for a token that never was. Sets r->about. */

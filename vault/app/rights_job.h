@@ -15,6 +15,7 @@ struct rights_job {
 	enum rights_kind kind;
 	const char *scope;        /* canonical JSON as approved: {} is the whole customer, else arrays of names
 	                           * under "fields", "classes", "records", "purposes" */
+	const char *recipient;    /* of an export: PEM certificate that the archive is encrypted to; "": none */
 	const char *requester;    /* SPIFFE ID */
 	const char *jurisdiction; /* "gdpr", "pipl", ... */
 	int64_t approved_at_us;

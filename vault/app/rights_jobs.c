@@ -118,7 +118,7 @@ static enum err end_job(struct app *app, const struct rights_row *row, enum righ
 static enum err run_job(struct app *app, struct worker *w, struct db *db, const struct rights_row *row)
 {
 	struct rights_job job = {.request = row->request, .customer = row->customer, .kind = (enum rights_kind)row->kind, .scope = row->scope,
-	                         .requester = row->requester, .jurisdiction = row->jurisdiction, .approved_at_us = row->approved_at_us};
+	                         .recipient = row->recipient, .requester = row->requester, .jurisdiction = row->jurisdiction, .approved_at_us = row->approved_at_us};
 	enum rights_end end = RIGHTS_COMPLETED;
 	bool lapsed = false;
 	enum err e = turn(app, row->request, RIGHTS_RUNNING, "", &lapsed);

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "crypto/envelope.h"
 #include "crypto/secret.h"
 #include "vault/app/manage.h"
 #include "vault/app/operations.h"
@@ -37,9 +38,26 @@ static const char *take_word(struct req *r, const struct node *root, const char 
 	return arena_copy(&r->arena, text, len);
 }
 
+/* Whom an archive is for: a certificate, named when the request is opened. So no copy in clear is ever made, approvals are bound to
+ * it, and the download stays the same parts, which can be resumed. */
+static enum err take_recipient(struct req *r, const struct node *n, struct rights_row *row)
+{
+	uint8_t sha256[32];
+	size_t len = 0;
+	const char *pem = node_string(n, &len);
+
+	row->recipient = "";
+	if (!n)
+		return ERR_OK;
+	if (row->kind != RIGHTS_EXPORT || !pem || envelope_check(pem, len, sha256))
+		return req_fail(r, ERR_MALFORMED, "/recipient");
+	row->recipient = arena_copy(&r->arena, pem, len);
+	return row->recipient ? ERR_OK : req_fail(r, ERR_MEMORY, NULL);
+}
+
 enum err rights_open_plan(struct req *r)
 {
-	static const char *const keys[] = {"customer", "kind", "scope", "jurisdiction", "channel", NULL};
+	static const char *const keys[] = {"customer", "kind", "scope", "jurisdiction", "channel", "recipient", NULL};
 	struct open_plan *p = arena_alloc(&r->arena, sizeof *p);
 	const struct node *root = NULL;
 	const char *customer, *kind;
@@ -63,6 +81,8 @@ enum err rights_open_plan(struct req *r)
 		return r->err;
 	if (!rights_jurisdiction_known(p->row.jurisdiction))
 		return req_fail(r, ERR_MALFORMED, "/jurisdiction");
+	if (take_recipient(r, node_get(root, "recipient"), &p->row))
+		return r->err;
 	return scope_parse(r, node_get(root, "scope"), scope_use_of((enum rights_kind)p->row.kind), "/scope", &p->row.scope);
 }
 

@@ -156,7 +156,7 @@ static int by_sha256(const void *a, const void *b)
 
 static void find_owner(struct naming *m, const uint8_t sref[static SREF_LEN], uint32_t version, const uint8_t sha256[static 32])
 {
-	struct stray wanted_one;
+	struct stray wanted_one = {.slice = 0};
 	struct stray *s;
 
 	memcpy(wanted_one.sha256, sha256, 32);

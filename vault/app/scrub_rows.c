@@ -76,6 +76,7 @@ static enum err take_page(struct watch *w, struct db *db, const struct db_result
 	size_t at = 0;
 	enum err e = rows ? watch_large(db, db_int8(r, 0, 0), db_int8(r, rows - 1, 0), &large) : ERR_OK;
 
+	b.keyring = app_keyring(w->app);
 	arena_init(&b.arena, (size_t)64 << 20);
 	for (size_t i = 0; i < rows && !e; i++) {
 		struct customer_row row = row_of(r, i);
@@ -84,6 +85,7 @@ static enum err take_page(struct watch *w, struct db *db, const struct db_result
 	}
 	seal_forget(w->sealer);
 	arena_fini(&b.arena);
+	keyring_free(b.keyring);
 	db_result_free(large);
 	return e;
 }

@@ -171,7 +171,7 @@ static enum err open_cursor(struct req *r, struct batch *b, struct search_plan *
 	buf_init(&context, 0);
 	e = cursor_context(r, p, &context);
 	if (!e)
-		e = cursor_read(keyring_key(b->app->keyring, KEYRING_CURSOR), context.data, context.len, p->cursor, strlen(p->cursor),
+		e = cursor_read(keyring_key(b->keyring, KEYRING_CURSOR), context.data, context.len, p->cursor, strlen(p->cursor),
 		                bytes, &len);
 	buf_fini(&context);
 	in = reader_of(bytes, e ? 0 : len);
@@ -198,7 +198,7 @@ static enum err may_search(struct req *r, const struct search_plan *p)
 enum step search_want(struct req *r, struct batch *b)
 {
 	struct search_plan *p = r->plan;
-	const uint32_t epoch = keyring_index_epoch(b->app->keyring);
+	const uint32_t epoch = keyring_index_epoch(b->keyring);
 
 	p->large_read = false;
 	if (may_search(r, p))
@@ -375,7 +375,7 @@ static enum err put_cursor(struct req *r, struct batch *b, struct search_plan *p
 	buf_u64(&bytes, (uint64_t)p->next);
 	e = cursor_context(r, p, &context);
 	if (!e)
-		e = cursor_write(keyring_key(b->app->keyring, KEYRING_CURSOR), context.data, context.len, bytes.data, bytes.len, text);
+		e = cursor_write(keyring_key(b->keyring, KEYRING_CURSOR), context.data, context.len, bytes.data, bytes.len, text);
 	if (!e)
 		buf_printf(&r->out, "\"%s\"", text);
 	buf_fini(&context);

@@ -5,10 +5,10 @@
 #include "crypto/sign.h"
 #include "vault/app/operations.h"
 
-enum err signed_write(const struct app *app, const struct buf *document, struct buf *out)
+enum err signed_write(struct app *app, const struct buf *document, struct buf *out)
 {
-	const uint8_t *seed = keyring_key(app->keyring, KEYRING_SIGN);
 	uint8_t key[SIGN_PUBLIC_LEN], value[SIGN_LEN];
+	struct keyring *k = app_keyring(app);
 	struct buf bytes;
 	struct json j;
 	enum err e;
@@ -18,9 +18,10 @@ enum err signed_write(const struct app *app, const struct buf *document, struct 
 	buf_append(&bytes, document->data, document->len);
 	e = buf_err(&bytes);
 	if (!e)
-		e = sign_public(seed, key);
+		e = sign_public(keyring_key(k, KEYRING_SIGN), key);
 	if (!e)
-		e = sign_bytes(seed, bytes.data, bytes.len, value);
+		e = sign_bytes(keyring_key(k, KEYRING_SIGN), bytes.data, bytes.len, value);
+	keyring_free(k);
 	buf_fini(&bytes);
 	if (e)
 		return e;
@@ -46,7 +47,7 @@ enum step signing_key_decide(struct req *r, struct batch *b)
 	struct json j;
 
 	buf_reset(&r->out);
-	r->err = sign_public(keyring_key(b->app->keyring, KEYRING_SIGN), key);
+	r->err = sign_public(keyring_key(b->keyring, KEYRING_SIGN), key);
 	if (r->err)
 		return STEP_FAIL;
 	json_init(&j, &r->out);

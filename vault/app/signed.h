@@ -11,6 +11,6 @@
 #define SIGNED_PREFIX "vault signed document 1\n" /* no checkpoint of the log begins so */
 
 /* Appends the signed form of document, canonical JSON, to out. */
-enum err signed_write(const struct app *app, const struct buf *document, struct buf *out) MUST_CHECK;
+enum err signed_write(struct app *app, const struct buf *document, struct buf *out) MUST_CHECK;
 
 #endif

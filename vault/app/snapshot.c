@@ -4,6 +4,7 @@
 #include "codec/value.h"
 #include "store/configuration.h"
 #include "store/consents.h"
+#include "store/keys.h"
 #include "store/watch.h"
 
 #include <stdlib.h>
@@ -160,6 +161,7 @@ static enum err read_consent_terms(const struct node *n, struct purpose *p)
 	size_t len;
 	const char *notice = node_string(node_get(n, "notice"), &len);
 
+	p->retention_days = (uint32_t)node_int(node_get(n, "retention_days")); /* 1 to 36500, or absent */
 	p->separate = node_bool(node_get(n, "separate_consent"));
 	p->written = node_bool(node_get(n, "written_consent"));
 	return !notice || copy_name(p->notice, notice) ? ERR_OK : ERR_DICTIONARY;
@@ -364,6 +366,8 @@ enum err snapshot_load(struct db *db, struct snapshot **out, struct buf *why)
 	s->references = 1;
 	/* The revision first: a change that comes in between makes the next batch load again. */
 	e = configuration_revision(db, &s->revision);
+	if (!e)
+		e = keys_active(db, &s->key_epoch, &s->key_check);
 	if (!e)
 		e = load_fields(s, db, why);
 	if (!e)

@@ -18,6 +18,8 @@
 #include <string.h>
 
 #define SAVE_US ((int64_t)60 * 1000000)
+#define LAG_EVERY_US ((int64_t)5 * 1000000)
+#define LAG_MOST_US ((int64_t)15 * 1000000) /* a checkpoint is signed within a second; a takeover takes five */
 #define HOUR_US ((int64_t)3600 * 1000000)
 #define ALARMS_BYTES_MAX ((size_t)4 << 20)
 #define HOUR_TEXT 13 /* of "2026-01-31T12" */
@@ -389,6 +391,21 @@ enum err watch_read(struct watch *w, struct db *db)
 	return e;
 }
 
+/* By another worker than the sealer's own, and so also where no node seals at all. Told once a time. */
+static enum err look_at_sealer(struct watch *w, struct db *db)
+{
+	const bool lagged = w->lags;
+	enum err e;
+
+	if (clock_mono_us() - w->lag_us < LAG_EVERY_US)
+		return ERR_OK;
+	w->lag_us = clock_mono_us();
+	e = watch_seal_lags(db, LAG_MOST_US, &w->lags);
+	if (!e && w->lags && !lagged)
+		alarm_note(w->app->alarms, ALARM_SEAL_LAG, "sealer");
+	return e;
+}
+
 enum err watch_run(struct app *app, struct worker *worker, struct db *db, bool *more)
 {
 	struct watch *w = app->watch;
@@ -409,5 +426,7 @@ enum err watch_run(struct app *app, struct worker *worker, struct db *db, bool *
 		e = tell_webhooks(w, db);
 	if (!e && w->news && (told || clock_mono_us() - w->saved_us > SAVE_US))
 		e = save(w, db); /* so that a node that takes over tells of few again */
+	if (!e && !*more)
+		e = look_at_sealer(w, db);
 	return e ? e : freeze_all(w);
 }

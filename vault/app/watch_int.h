@@ -23,6 +23,8 @@ struct watch {
 	char *over[OVER_MAX]; /* identities to be frozen */
 	size_t n_over;
 	struct buf alarms; /* messages of alarms that webhooks have not been told of: length 4 and JSON each */
+	int64_t lag_us;  /* when the sealer was looked at; monotonic */
+	bool lags;
 	int64_t next_us; /* when the scrub's next lot of slices is due; monotonic */
 };
 

@@ -76,7 +76,7 @@ static bool take_lead(struct worker *w)
 	const struct db_param params[] = {db_param_int4(LOCK_SPACE_WORKER, space), db_param_int4(w->lock_number, number)};
 	struct db_result *res = NULL;
 
-	if (atomic_load(&w->leads))
+	if (atomic_load(&w->leads) || !w->lock_number)
 		return true;
 	db_set_deadline(w->db, clock_mono_us() + TASK_TIMEOUT_US);
 	if (db_run(w->db, "SELECT pg_try_advisory_lock($1::int4, $2::int4)", params, 2, &res)) {

@@ -18,7 +18,7 @@ struct worker_task {
 	enum err (*run)(struct app *app, struct worker *w, struct db *db, bool *more);
 };
 
-/* name: in the log; lock: which advisory lock, one a worker (LOCK_SPACE_WORKER).
+/* name: in the log; lock: which advisory lock, one a worker (LOCK_SPACE_WORKER); 0: none, it works on every node.
  * statements: prepared on its connection. tasks: ended by a NULL name; borrowed.
  * The tasks start when the database answers and the lock is held. */
 enum err worker_start(struct app *app, const char *name, int32_t lock, const struct db_statement *statements,

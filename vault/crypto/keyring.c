@@ -8,6 +8,7 @@
 #include "crypto/mac.h"
 #include "crypto/secret.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 struct keyring *keyring_alloc(size_t n)
@@ -19,15 +20,23 @@ struct keyring *keyring_alloc(size_t n)
 	k = secret_alloc(sizeof *k + n * (sizeof *k->epochs + KEY_LEN));
 	if (!k)
 		return NULL;
+	k->references = 1;
 	k->n = n;
 	k->epochs = (struct keyring_epoch *)(k + 1);
 	k->keks = (uint8_t(*)[KEY_LEN])(k->epochs + n);
 	return k;
 }
 
+struct keyring *keyring_take(struct keyring *k)
+{
+	atomic_fetch_add_explicit(&k->references, 1, memory_order_relaxed);
+	return k;
+}
+
 void keyring_free(struct keyring *k)
 {
-	secret_free(k);
+	if (k && atomic_fetch_sub_explicit(&k->references, 1, memory_order_acq_rel) == 1)
+		secret_free(k);
 }
 
 const uint8_t *keyring_key(const struct keyring *k, enum keyring_key which)
@@ -41,7 +50,7 @@ const uint8_t *keyring_kek(const struct keyring *k, uint32_t epoch)
 		const struct keyring_epoch *e = &k->epochs[i];
 
 		if (e->epoch == epoch)
-			return e->state == EPOCH_ACTIVE || e->state == EPOCH_RETIRING ? k->keks[i] : NULL;
+			return e->state == EPOCH_DESTROYED ? NULL : k->keks[i];
 	}
 	return NULL;
 }
@@ -89,8 +98,25 @@ uint8_t keyring_bits_for(uint64_t expected_customers)
 	return bits;
 }
 
+/* In place of a KEK, or of another key (kind 0). */
+static enum err check_value(const uint8_t key[static KEY_LEN], uint32_t kind, uint32_t number, uint8_t out[static 8])
+{
+	return kdf_subkey(key, "vault key check", kind, number, out, 8);
+}
+
+bool keyring_check(const struct keyring *k, uint32_t epoch, uint64_t *check)
+{
+	const uint8_t *kek = keyring_kek(k, epoch);
+	uint8_t bytes[8];
+
+	if (!kek || check_value(kek, 1, epoch, bytes))
+		return false;
+	*check = bytes_get(bytes, sizeof bytes);
+	return true;
+}
+
 /* What two nodes compare: every public fact, and a check value in place of each key. */
-static enum err set_fingerprint(struct keyring *k)
+enum err keyring_seal_facts(struct keyring *k)
 {
 	struct buf facts;
 	uint8_t check[8], hash[32];
@@ -101,13 +127,13 @@ static enum err set_fingerprint(struct keyring *k)
 	buf_u16(&facts, k->index_epoch);
 	buf_byte(&facts, k->index_bits);
 	for (uint32_t i = 0; i < KEYRING_KEYS && !e; i++) {
-		e = kdf_subkey(k->keys[i], "vault key check", 0, i, check, sizeof check);
+		e = check_value(k->keys[i], 0, i, check);
 		buf_append(&facts, check, sizeof check);
 	}
 	for (size_t i = 0; i < k->n && !e; i++) {
 		const struct keyring_epoch *row = &k->epochs[i];
 
-		e = kdf_subkey(k->keks[i], "vault key check", 1, row->epoch, check, sizeof check);
+		e = check_value(k->keks[i], 1, row->epoch, check);
 		buf_u32(&facts, row->epoch);
 		buf_byte(&facts, (uint8_t)row->state);
 		buf_u64(&facts, (uint64_t)row->created_at_us);
@@ -139,7 +165,7 @@ enum err keyring_generate(uint64_t expected_customers, int64_t now_us, struct ke
 	if (!e)
 		e = secret_random(k->keks[0], KEY_LEN);
 	if (!e)
-		e = set_fingerprint(k);
+		e = keyring_seal_facts(k);
 	if (e) {
 		keyring_free(k);
 		return e;
@@ -257,7 +283,7 @@ enum err keyring_parse(const uint8_t *body, size_t len, struct keyring **out)
 	(void)reader_u16(&r);
 	if (!keys_fit(k) || !take_epochs(&r, k))
 		goto out;
-	e = set_fingerprint(k);
+	e = keyring_seal_facts(k);
 	if (e)
 		goto out;
 	*out = k;
@@ -268,7 +294,7 @@ out:
 }
 
 /* Tells a keyring of another root from a damaged one. */
-static enum err root_id(const uint8_t root[static KEY_LEN], uint8_t out[static KEYRING_ROOT_ID_LEN])
+enum err keyring_root_id(const uint8_t root[static KEY_LEN], uint8_t out[static KEYRING_ROOT_ID_LEN])
 {
 	return kdf_subkey(root, "vault root id", 0, 0, out, KEYRING_ROOT_ID_LEN);
 }
@@ -284,7 +310,7 @@ enum err keyring_seal(const struct keyring *k, const uint8_t root[static KEY_LEN
 	if (!body)
 		return ERR_MEMORY;
 	memcpy(out, KEYRING_MAGIC, KEYRING_MAGIC_LEN);
-	e = root_id(root, out + KEYRING_MAGIC_LEN);
+	e = keyring_root_id(root, out + KEYRING_MAGIC_LEN);
 	if (!e) {
 		body_len = keyring_body(k, body);
 		e = aead_seal_once(root, &aad, 1, body, body_len, out + KEYRING_HEAD_LEN);
@@ -335,7 +361,7 @@ enum err keyring_unseal(const char *path, const uint8_t *file, size_t len, const
 		return complain(why, path, "is not a keyring of this version; restore it from a key backup");
 	if (len < KEYRING_HEAD_LEN + AEAD_OVERHEAD || len > KEYRING_FILE_MAX)
 		return complain(why, path, "is cut short or too long; restore it from a key backup");
-	if (root_id(root, id) != ERR_OK) {
+	if (keyring_root_id(root, id) != ERR_OK) {
 		(void)complain(why, path, "can't be opened: a cryptographic operation failed");
 		return ERR_CRYPTO;
 	}

@@ -1,4 +1,4 @@
-/* keyring_file.c: root key and keyring as files.
+/* keyring_file.c: root key and keyring as files, one at a time; keyring_pair.c has both together.
  *
  * A new file is written beside its place, synced, and moved there in one step;
  * then the folder is synced. Whoever dies in between leaves the old file, or
@@ -6,6 +6,7 @@
 #include "crypto/keyring.h"
 
 #include "base/clock.h"
+#include "crypto/keyring_file_int.h"
 #include "crypto/keyring_int.h"
 #include "crypto/secret.h"
 
@@ -19,9 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NAME_LEN 256
-
-static enum err io(struct buf *why, const char *path, const char *what)
+enum err key_file_error(struct buf *why, const char *path, const char *what)
 {
 	buf_printf(why, "%s: %s: %s", path, what, strerror(errno));
 	return ERR_IO;
@@ -38,7 +37,7 @@ static enum err check_folder(int fd, const char *path, struct buf *why)
 	struct stat st;
 
 	if (fstat(fd, &st) != 0)
-		return io(why, path, "can't look at its folder");
+		return key_file_error(why, path, "can't look at its folder");
 	if (!keyring_owner_fits(st.st_uid, geteuid())) {
 		buf_printf(why, "%s: its folder belongs to uid %u; it must be this user's or root's", path,
 		           (unsigned)st.st_uid);
@@ -53,7 +52,7 @@ static enum err check_folder(int fd, const char *path, struct buf *why)
 }
 
 /* Opens the folder of path, and gives its last name. Owner: caller. */
-static enum err open_folder(const char *path, int *fd, const char **name, struct buf *why)
+enum err key_folder_open(const char *path, int *fd, const char **name, struct buf *why)
 {
 	const char *slash = strrchr(path, '/');
 	char folder[PATH_MAX] = ".";
@@ -64,7 +63,7 @@ static enum err open_folder(const char *path, int *fd, const char **name, struct
 	*name = slash ? slash + 1 : path;
 	if (slash && len == 0)
 		len = 1;
-	if (len >= sizeof folder || **name == 0 || strlen(*name) > NAME_LEN - 8) {
+	if (len >= sizeof folder || **name == 0 || strlen(*name) > KEY_FILE_NAME_MAX - 8) {
 		buf_printf(why, "%s: is not the path of a file", path);
 		return ERR_IO;
 	}
@@ -74,7 +73,7 @@ static enum err open_folder(const char *path, int *fd, const char **name, struct
 	}
 	*fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*fd < 0)
-		return io(why, path, "can't open its folder");
+		return key_file_error(why, path, "can't open its folder");
 	e = check_folder(*fd, path, why);
 	if (e) {
 		close(*fd);
@@ -88,7 +87,7 @@ static enum err check_file(int fd, const char *path, size_t most, size_t *len, s
 	struct stat st;
 
 	if (fstat(fd, &st) != 0)
-		return io(why, path, "can't look at it");
+		return key_file_error(why, path, "can't look at it");
 	if (!S_ISREG(st.st_mode)) {
 		buf_printf(why, "%s: is not a regular file", path);
 		return ERR_KEYRING;
@@ -119,7 +118,7 @@ static enum err read_all(int fd, const char *path, uint8_t *out, size_t len, str
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return io(why, path, "can't read it");
+			return key_file_error(why, path, "can't read it");
 		if (n == 0) {
 			buf_printf(why, "%s: became shorter while it was read; try again", path);
 			return ERR_IO;
@@ -130,11 +129,11 @@ static enum err read_all(int fd, const char *path, uint8_t *out, size_t len, str
 }
 
 /* Reads a whole key file of at most `most` bytes into out, after all checks. */
-static enum err read_file(const char *path, uint8_t *out, size_t most, size_t *len, struct buf *why)
+enum err key_file_read(const char *path, uint8_t *out, size_t most, size_t *len, struct buf *why)
 {
 	const char *name;
 	int folder, fd = -1;
-	enum err e = open_folder(path, &folder, &name, why);
+	enum err e = key_folder_open(path, &folder, &name, why);
 
 	if (e)
 		return e;
@@ -147,7 +146,7 @@ static enum err read_file(const char *path, uint8_t *out, size_t most, size_t *l
 		buf_printf(why, "%s: does not exist; run vaultctl key init, or restore it from a key backup", path);
 		e = ERR_IO;
 	} else if (fd < 0) {
-		e = io(why, path, "can't open it");
+		e = key_file_error(why, path, "can't open it");
 	}
 	if (!e)
 		e = check_file(fd, path, most, len, why);
@@ -175,7 +174,7 @@ static bool write_all(int fd, const uint8_t *bytes, size_t len)
 }
 
 /* The new bytes, safe on disk under the temporary name. */
-static enum err write_beside(int folder, const char *temporary, const char *path, const uint8_t *bytes, size_t len,
+enum err key_file_beside(int folder, const char *temporary, const char *path, const uint8_t *bytes, size_t len,
                              mode_t mode, struct buf *why)
 {
 	int fd;
@@ -183,14 +182,14 @@ static enum err write_beside(int folder, const char *temporary, const char *path
 
 	/* Under the folder's lock this can only be what a writer that died left behind. */
 	if (unlinkat(folder, temporary, 0) != 0 && errno != ENOENT)
-		return io(why, path, "can't remove an old temporary file beside it");
+		return key_file_error(why, path, "can't remove an old temporary file beside it");
 	fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0)
-		return io(why, path, "can't make a temporary file beside it");
+		return key_file_error(why, path, "can't make a temporary file beside it");
 	good = fchmod(fd, mode) == 0 && write_all(fd, bytes, len) && fsync(fd) == 0;
 	if (close(fd) != 0)
 		good = false;
-	return good ? ERR_OK : io(why, path, "can't write it");
+	return good ? ERR_OK : key_file_error(why, path, "can't write it");
 }
 
 static enum err move_into_place(int folder, const char *temporary, const char *name, const char *path, bool replace,
@@ -198,33 +197,33 @@ static enum err move_into_place(int folder, const char *temporary, const char *n
 {
 	if (replace) {
 		if (renameat(folder, temporary, folder, name) != 0)
-			return io(why, path, "can't replace it");
+			return key_file_error(why, path, "can't replace it");
 	} else if (linkat(folder, temporary, folder, name, 0) != 0) {
 		if (errno != EEXIST)
-			return io(why, path, "can't create it");
+			return key_file_error(why, path, "can't create it");
 		buf_printf(why, "%s: exists; it is not touched: move it away if its keys are not needed any more",
 		           path);
 		return ERR_CONFLICT;
 	} else if (unlinkat(folder, temporary, 0) != 0) {
-		return io(why, path, "can't remove the temporary file beside it");
+		return key_file_error(why, path, "can't remove the temporary file beside it");
 	}
-	return fsync(folder) == 0 ? ERR_OK : io(why, path, "can't sync its folder");
+	return fsync(folder) == 0 ? ERR_OK : key_file_error(why, path, "can't sync its folder");
 }
 
-static enum err put_file(const char *path, const uint8_t *bytes, size_t len, mode_t mode, bool replace, struct buf *why)
+enum err key_file_put(const char *path, const uint8_t *bytes, size_t len, mode_t mode, bool replace, struct buf *why)
 {
-	char temporary[NAME_LEN];
+	char temporary[KEY_FILE_NAME_MAX];
 	const char *name;
 	int folder;
-	enum err e = open_folder(path, &folder, &name, why);
+	enum err e = key_folder_open(path, &folder, &name, why);
 
 	if (e)
 		return e;
 	snprintf(temporary, sizeof temporary, ".%s.new", name);
 	if (flock(folder, LOCK_EX) != 0)
-		e = io(why, path, "can't lock its folder");
+		e = key_file_error(why, path, "can't lock its folder");
 	if (!e)
-		e = write_beside(folder, temporary, path, bytes, len, mode, why);
+		e = key_file_beside(folder, temporary, path, bytes, len, mode, why);
 	if (!e)
 		e = move_into_place(folder, temporary, name, path, replace, why);
 	if (e)
@@ -237,7 +236,7 @@ enum err keyring_root(const char *path, uint8_t root[static KEY_LEN], struct buf
 {
 	uint8_t bytes[KEY_LEN + 1];
 	size_t len = 0;
-	enum err e = read_file(path, bytes, sizeof bytes, &len, why);
+	enum err e = key_file_read(path, bytes, sizeof bytes, &len, why);
 
 	if (!e && len != KEY_LEN) {
 		buf_printf(why, "%s: a root key has %d bytes, this file has %zu; restore it", path, KEY_LEN, len);
@@ -259,12 +258,12 @@ enum err keyring_write(const struct keyring *k, const char *path, const uint8_t 
 	if (e)
 		buf_printf(why, "%s: can't seal the keyring: %s", path, err_text(e));
 	else
-		e = put_file(path, file, len, 0600, replace, why);
+		e = key_file_put(path, file, len, 0600, replace, why);
 	free(file);
 	return e;
 }
 
-static enum err must_not_exist(const char *path, const char *hint, struct buf *why)
+enum err key_file_absent(const char *path, const char *hint, struct buf *why)
 {
 	struct stat st;
 
@@ -272,17 +271,17 @@ static enum err must_not_exist(const char *path, const char *hint, struct buf *w
 		buf_printf(why, "%s: exists; it is not touched: %s", path, hint);
 		return ERR_CONFLICT;
 	}
-	return errno == ENOENT ? ERR_OK : io(why, path, "can't look at it");
+	return errno == ENOENT ? ERR_OK : key_file_error(why, path, "can't look at it");
 }
 
 enum err keyring_init(const char *keyring_path, const char *root_path, uint64_t expected_customers, struct buf *why)
 {
 	struct keyring *k = NULL;
 	uint8_t *root = NULL;
-	enum err e = must_not_exist(keyring_path, "move it away if its keys are not needed any more", why);
+	enum err e = key_file_absent(keyring_path, "move it away if its keys are not needed any more", why);
 
 	if (!e)
-		e = must_not_exist(root_path, "move it away if no keyring was sealed under it", why);
+		e = key_file_absent(root_path, "move it away if no keyring was sealed under it", why);
 	if (e)
 		return e;
 	root = secret_alloc(KEY_LEN);
@@ -293,7 +292,7 @@ enum err keyring_init(const char *keyring_path, const char *root_path, uint64_t 
 		buf_printf(why, "%s: can't make new keys: %s", keyring_path, err_text(e));
 		goto out;
 	}
-	e = put_file(root_path, root, KEY_LEN, 0400, false, why);
+	e = key_file_put(root_path, root, KEY_LEN, 0400, false, why);
 	if (e)
 		goto out;
 	e = keyring_write(k, keyring_path, root, false, why);
@@ -301,27 +300,6 @@ enum err keyring_init(const char *keyring_path, const char *root_path, uint64_t 
 		(void)unlink(root_path); /* made a moment ago, nothing is sealed under it */
 out:
 	keyring_free(k);
-	secret_free(root);
-	return e;
-}
-
-enum err keyring_open(const char *keyring_path, const char *root_path, struct keyring **out, struct buf *why)
-{
-	uint8_t *root = secret_alloc(KEY_LEN);
-	uint8_t *file = malloc(KEYRING_FILE_MAX);
-	size_t len = 0;
-	enum err e = root && file ? ERR_OK : ERR_MEMORY;
-
-	*out = NULL;
-	if (e)
-		buf_printf(why, "%s: can't be opened: %s", keyring_path, err_text(e));
-	if (!e)
-		e = keyring_root(root_path, root, why);
-	if (!e)
-		e = read_file(keyring_path, file, KEYRING_FILE_MAX, &len, why);
-	if (!e)
-		e = keyring_unseal(keyring_path, file, len, root, out, why);
-	free(file);
 	secret_free(root);
 	return e;
 }

@@ -9,6 +9,7 @@
 
 #include "crypto/keyring.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -23,6 +24,7 @@
 
 /* Lives in secret memory, in one piece; n rows of epochs and of keks follow it. */
 struct keyring {
+	_Atomic int references;
 	uint8_t keys[KEYRING_KEYS][KEY_LEN];
 	uint64_t fingerprint;
 	uint16_t index_epoch;
@@ -39,6 +41,14 @@ enum err keyring_generate(uint64_t expected_customers, int64_t now_us, struct ke
 /* Tags of log2(expected_customers / 4) bits, so that about 4 customers share one; 8 to 56. */
 uint8_t keyring_bits_for(uint64_t expected_customers);
 
+/* Sets the fingerprint anew after a change; before anybody else sees k. */
+enum err keyring_seal_facts(struct keyring *k) MUST_CHECK;
+
+/* keyring_edit.c: a changed copy each. ERR_MEMORY, ERR_CRYPTO, or what the public function of the same end says. */
+enum err keyring_with_epoch(const struct keyring *k, int64_t now_us, struct keyring **out) MUST_CHECK;
+enum err keyring_with_active(const struct keyring *k, uint32_t epoch, int64_t at_us, struct keyring **out) MUST_CHECK;
+enum err keyring_without(const struct keyring *k, uint32_t epoch, struct keyring **out) MUST_CHECK;
+
 /* Plain body both ways. body of keyring_body needs KEYRING_BODY_MAX bytes.
  * keyring_parse: ERR_KEYRING on anything that keyring_body would not write. */
 size_t keyring_body(const struct keyring *k, uint8_t *body);
@@ -49,6 +59,9 @@ enum err keyring_parse(const uint8_t *body, size_t len, struct keyring **out) MU
 enum err keyring_seal(const struct keyring *k, const uint8_t root[static KEY_LEN], uint8_t *out, size_t *len) MUST_CHECK;
 enum err keyring_unseal(const char *path, const uint8_t *file, size_t len, const uint8_t root[static KEY_LEN],
                         struct keyring **out, struct buf *why) MUST_CHECK;
+
+/* The first bytes of a keyring file that was sealed under this root. */
+enum err keyring_root_id(const uint8_t root[static KEY_LEN], uint8_t out[static KEYRING_ROOT_ID_LEN]) MUST_CHECK;
 
 /* Seals and puts the file in place in one step; with replace false an existing
  * file is ERR_CONFLICT. Writers of one folder wait for each other. */

@@ -48,7 +48,7 @@ struct ready {
 };
 
 struct tokens {
-	const uint8_t *master;
+	uint8_t *master; /* in secret memory */
 	uint64_t clock; /* counts lookups; tells which keys were used last */
 	size_t n;
 	struct ready *last;
@@ -77,10 +77,16 @@ enum err tokens_new(const uint8_t master[static 32], struct tokens **out)
 {
 	struct tokens *t = calloc(1, sizeof *t);
 
-	*out = t;
+	*out = NULL;
 	if (!t)
 		return ERR_MEMORY;
-	t->master = master;
+	t->master = secret_alloc(32);
+	if (!t->master) {
+		free(t);
+		return ERR_MEMORY;
+	}
+	memcpy(t->master, master, 32);
+	*out = t;
 	return ERR_OK;
 }
 
@@ -99,6 +105,7 @@ void tokens_free(struct tokens *t)
 		return;
 	for (size_t i = 0; i < t->n; i++)
 		ready_fini(&t->ready[i]);
+	secret_free(t->master);
 	free(t);
 }
 

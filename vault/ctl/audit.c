@@ -1,6 +1,7 @@
 /* audit.c: audit list, tail and new-origin. Reading the log is itself recorded by the vault. */
 #include "base/clock.h"
 #include "base/json.h"
+#include "ctl/audit_format.h"
 #include "ctl/commands.h"
 #include "ctl/show.h"
 #include "ctl/text.h"
@@ -100,6 +101,91 @@ int command_audit_list(const struct arguments *a)
 	} while (code == CTL_OK && next.len && arguments_option(a, "all"));
 	if (code == CTL_OK && next.len)
 		tell_more((const char *)next.data, next.len);
+out:
+	buf_fini(&query);
+	buf_fini(&path);
+	buf_fini(&next);
+	return code;
+}
+
+/* ---- show ---- */
+
+int command_audit_show(const struct arguments *a)
+{
+	struct client_request r = {.method = "GET"};
+	struct doc *doc;
+	struct buf path, text;
+	int code;
+
+	if (strspn(a->words[0], "0123456789-") != strlen(a->words[0]))
+		return complain(CTL_USAGE, "ID must be like 12-3051");
+	buf_init(&path, 0);
+	buf_init(&text, 0);
+	buf_printf(&path, "/v1/audit/records/%s", a->words[0]);
+	r.path = buf_string(&path);
+	code = remote_ask(a, &r, &doc);
+	if (code == CTL_OK && doc) {
+		show_object(doc_root(doc), &text);
+		code = output(&text);
+	}
+	doc_free(doc);
+	buf_fini(&path);
+	buf_fini(&text);
+	return code;
+}
+
+/* ---- export ---- */
+
+static int export_page(const struct arguments *a, enum audit_format format, const char *path, struct buf *next)
+{
+	const struct client_request r = {.method = "GET", .path = path};
+	struct doc *doc = NULL;
+	struct buf body, text;
+	const struct node *data;
+	const char *cursor;
+	size_t len = 0;
+	int code = remote_send(a, &r, &body);
+
+	if (code != CTL_OK)
+		return code;
+	buf_init(&text, 0);
+	if (doc_parse(body.data, body.len, &doc) != ERR_OK)
+		code = complain(CTL_SERVER, "the reply is not the JSON of a vault");
+	buf_fini(&body);
+	data = code == CTL_OK ? node_get(doc_root(doc), "data") : NULL;
+	for (size_t i = 0; i < node_count(data); i++)
+		audit_format_put(format, node_at(data, i), &text);
+	cursor = code == CTL_OK ? node_string(node_get(doc_root(doc), "next"), &len) : NULL;
+	if (cursor)
+		buf_append(next, cursor, len);
+	if (code == CTL_OK)
+		code = output(&text);
+	buf_fini(&text);
+	doc_free(doc);
+	return code;
+}
+
+int command_audit_export(const struct arguments *a)
+{
+	struct buf query, path, next;
+	enum audit_format format;
+	int code = CTL_USAGE;
+
+	if (!audit_format_of(arguments_option(a, "format"), &format))
+		return complain(CTL_USAGE, "--format must be native, ocsf or ecs");
+	buf_init(&query, 0);
+	buf_init(&path, 0);
+	buf_init(&next, 0);
+	buf_text(&query, "/v1/audit/records?limit=500");
+	if (!add_filters(a, &query))
+		goto out;
+	do {
+		buf_reset(&path);
+		buf_append(&path, query.data, query.len);
+		input_query(&path, "cursor", next.len ? buf_string(&next) : NULL);
+		buf_reset(&next);
+		code = buf_ok(&path) ? export_page(a, format, buf_string(&path), &next) : complain(CTL_SERVER, "out of memory");
+	} while (code == CTL_OK && next.len);
 out:
 	buf_fini(&query);
 	buf_fini(&path);

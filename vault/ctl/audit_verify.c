@@ -78,7 +78,7 @@ static void show_proven(const struct verify_job *job, const struct verify_result
 	buf_text(out, "The log is whole: ");
 	text_clean(c->origin, strlen(c->origin), false, out);
 	buf_printf(out, "\n\nrecords      %llu, each with the hash that the signed tree has for it\n", (unsigned long long)c->size);
-	buf_printf(out, "streams      %zu, none with a gap, each begun where the one before it ended\n", r->streams);
+	buf_printf(out, "streams      %zu, none with a gap, none without the end of the one before it\n", r->streams);
 	if (c->size) {
 		buf_text(out, "time         ");
 		put_time(out, r->first_us);
@@ -193,31 +193,61 @@ int command_audit_verify(const struct arguments *a)
 
 /* ---- one record ---- */
 
+/* What is known of the record: all, or that there is one of this hash. */
+static int describe(const struct arguments *a, const struct buf *record, struct buf *out)
+{
+	const char *wanted = arguments_option(a, "id");
+	struct record facts;
+	char id[48];
+
+	if (!record->len) {
+		buf_text(out, "The record was not shown: what it says is not proved, only that the vault can't deny or change it.\n");
+		return CTL_OK;
+	}
+	if (!record_read((const char *)record->data, record->len, &facts))
+		return complain(CTL_FAILED, "record_form: %s", verify_text(VERIFY_RECORD_FORM));
+	snprintf(id, sizeof id, "%lld-%lld", (long long)facts.stream, (long long)facts.seq);
+	if (wanted && strcmp(id, wanted) != 0)
+		return complain(CTL_FAILED, "the record is in the log, but its id is %s", id);
+	buf_printf(out, "id        %s\ntime      ", id);
+	put_time(out, facts.at_us);
+	buf_byte(out, '\n');
+	return CTL_OK;
+}
+
 static int show_record(const struct arguments *a, const struct verify_result *r, const struct buf *record)
 {
-	struct record facts;
 	struct buf text;
 	int code;
 
-	if (!record_read((const char *)record->data, record->len, &facts))
-		return complain(CTL_FAILED, "record_form: %s", verify_text(VERIFY_RECORD_FORM));
-	if (a->n_words > 2) {
-		char id[48];
-
-		snprintf(id, sizeof id, "%lld-%lld", (long long)facts.stream, (long long)facts.seq);
-		if (strcmp(id, a->words[2]) != 0)
-			return complain(CTL_FAILED, "the record is in the log, but its id is %s", id);
-	}
 	buf_init(&text, 0);
 	buf_text(&text, "The record is in the log: ");
 	text_clean(r->checkpoint.origin, strlen(r->checkpoint.origin), false, &text);
-	buf_printf(&text, "\n\nid        %lld-%lld\ntime      ", (long long)facts.stream, (long long)facts.seq);
-	put_time(&text, facts.at_us);
-	buf_printf(&text, "\nrecords   %llu at the checkpoint\nsigned    by the log's key, and by %zu witnesses\n",
+	buf_text(&text, "\n\n");
+	code = describe(a, record, &text);
+	buf_printf(&text, "records   %llu at the checkpoint\nsigned    by the log's key, and by %zu witnesses\n",
 	           (unsigned long long)r->checkpoint.size, r->cosigned);
-	code = output(&text);
+	if (code == CTL_OK)
+		code = output(&text);
 	buf_fini(&text);
 	return code;
+}
+
+/* The record's file, where one is given. */
+static bool read_record(const struct arguments *a, struct buf *record)
+{
+	if (a->n_words < 2) {
+		if (arguments_option(a, "id"))
+			complain(CTL_USAGE, "--id needs the record: a proof alone does not say which it is of");
+		return !arguments_option(a, "id");
+	}
+	if (!input_read(a->words[1], RECORD_MAX + 1, record))
+		return false;
+	if (record->len && record->data[record->len - 1] == '\n') /* of the file; no record ends so */
+		buf_truncate(record, record->len - 1);
+	if (record->len == 0)
+		complain(CTL_USAGE, "%s: is empty", a->words[1]);
+	return record->len > 0;
 }
 
 int command_audit_verify_record(const struct arguments *a)
@@ -228,11 +258,9 @@ int command_audit_verify_record(const struct arguments *a)
 	int code = CTL_USAGE;
 	enum err e;
 
-	if (!log_keys(a, &keys) || !input_read(a->words[0], PROOF_MAX, &proof) || !input_read(a->words[1], RECORD_MAX + 1, &record))
+	if (!log_keys(a, &keys) || !input_read(a->words[0], PROOF_MAX, &proof) || !read_record(a, &record))
 		goto out;
-	if (record.len && record.data[record.len - 1] == '\n') /* of the file; no record ends so */
-		buf_truncate(&record, record.len - 1);
-	e = verify_record(&keys, (const char *)proof.data, proof.len, record.data, record.len, &result);
+	e = verify_record(&keys, (const char *)proof.data, proof.len, record.len ? record.data : NULL, record.len, &result);
 	if (e)
 		code = complain(CTL_SERVER, "the proof could not be checked: %s", err_text(e));
 	else if (result.fault.check)

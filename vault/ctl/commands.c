@@ -1,6 +1,8 @@
 /* commands.c: the table of commands, with their help. */
 #include "ctl/commands.h"
 
+#include "vault/ctl/audit_options.h"
+
 #include "commands_rights.h"
 
 static const struct ctl_option customer_get_options[] = {
@@ -35,25 +37,6 @@ static const struct ctl_option policy_explain_options[] = {
     {0},
 };
 
-#define AUDIT_FILTERS                                                                                                  \
-	{"since", "TIME", NULL, "Records from this time on: RFC 3339, or 90s, 30m, 2h, 7d, 4w ago."},                  \
-	    {"until", "TIME", NULL, "Records before this time."},                                                      \
-	    {"actor", "ID", NULL, "SPIFFE ID of the caller."},                                                         \
-	    {"action", "ACTION", NULL, "What was done."},                                                              \
-	    {"outcome", "OUTCOME", NULL, "How it ended."},                                                             \
-	    {"purpose", "NAME", NULL, "For which purpose."},                                                           \
-	    {"customer", "CUSTOMER", NULL, "Of whom: a token of your own, or the sref of a record."}
-
-static const struct ctl_option audit_list_options[] = {
-    AUDIT_FILTERS,
-    {"limit", "N", NULL, "Records a page."},
-    {"cursor", "CURSOR", NULL, "Goes on where the last page ended."},
-    {"all", NULL, NULL, "Fetch page after page to the end."},
-    {0},
-};
-
-static const struct ctl_option audit_tail_options[] = {AUDIT_FILTERS, {0}};
-
 #define LOG_KEYS                                                                                                       \
 	{"log", "KEY", NULL, "The log's verifier key, or a file that holds it."},                                      \
 	    {"witnesses", "FILE", NULL, "Verifier keys of witnesses, one a line."},                                    \
@@ -66,7 +49,16 @@ static const struct ctl_option audit_verify_options[] = {
     {0},
 };
 
-static const struct ctl_option audit_verify_record_options[] = {LOG_KEYS, {0}};
+static const struct ctl_option audit_verify_record_options[] = {
+    LOG_KEYS,
+    {"id", "RECORD", NULL, "The id that the record in FILE must have."},
+    {0},
+};
+
+static const struct ctl_option audit_log_key_options[] = {
+    {"number", "N", NULL, "Of an older log of this vault, from 1, instead of the one in use."},
+    {0},
+};
 
 static const struct ctl_option audit_fetch_options[] = {
     {"number", "N", NULL, "An older log of this vault, from 1, instead of the one in use."},
@@ -92,19 +84,6 @@ static const struct ctl_option audit_witness_key_options[] = {
     {0},
 };
 
-static const struct ctl_option audit_scope_options[] = {
-    {"actor", "ID", NULL, "SPIFFE ID of the identity."},
-    {"from", "TIME", NULL, "From this time on: RFC 3339, or 90s, 30m, 2h, 7d, 4w ago."},
-    {"to", "TIME", NULL, "Before this time."},
-    {"srefs", "FILE", NULL, "A new file for the customers, by sref."},
-    {0},
-};
-
-static const struct ctl_option audit_scrub_options[] = {
-    {"status", NULL, NULL, "Only look how far the comparison is, and what it has found."},
-    {0},
-};
-
 #define KEY_PLACES                                                                                                     \
 	{"config", "FILE", NULL, "KEY=VALUE file of vaultd, for VAULT_KEYRING and VAULT_ROOT_KEY."},                   \
 	    {"keyring", "FILE", NULL, "Keyring file; wins over the configuration."},                                   \
@@ -118,17 +97,17 @@ static const struct ctl_option key_init_options[] = {
 
 static const struct ctl_option key_status_options[] = {KEY_PLACES, {0}};
 
-static const struct ctl_option consent_give_options[] = {
-    {"channel", "WORD", NULL, "Where: web, app, store, phone, email, letter, event or other."},
-    {"method", "WORD", NULL, "How: checkbox, signature and the like."},
-    {"language", "TAG", NULL, "Language of the notice that was read."},
-    {"notice-version", "N", NULL, "Version of the notice that was read."},
-    {"valid-until", "TIME", NULL, "The consent ends by itself at this time (RFC 3339)."},
-    {"evidence", "TEXT", NULL, "Reference to evidence; kept sealed."},
-    {"guardian", "TEXT", NULL, "Who consents for a child under 14; kept sealed."},
-    {"separate", NULL, NULL, "It was given apart from other declarations."},
-    {"written", NULL, NULL, "It was given in writing."},
-    {"refuse", NULL, NULL, "Record a refusal instead."},
+static const struct ctl_option key_rotate_options[] = {
+    KEY_PLACES,
+    {"wait", "SECONDS", NULL, "Wait so long for every live node to hold the new epoch, 0 to 86400; default 300."},
+    {0},
+};
+
+static const struct ctl_option key_destroy_options[] = {KEY_PLACES, {0}};
+
+static const struct ctl_option key_backup_options[] = {
+    KEY_PLACES,
+    {"backup-key", "FILE", NULL, "The 32 bytes that the backup opens with; backup makes the file where it is missing."},
     {0},
 };
 
@@ -142,6 +121,17 @@ static const struct ctl_option erasure_replay_options[] = {
     {0},
 };
 
+static const struct ctl_option webhook_put_options[] = {
+    {"kinds", "A,B", NULL, "What it takes: erasure, rectification, alarm."},
+    {"recipient", "SPIFFE", NULL, "Whose messages it takes: needed for erasure and rectification."},
+    {0},
+};
+
+static const struct ctl_option export_get_options[] = {
+    {"recipient", "FILE", NULL, "Certificate (PEM) to which the archive is encrypted."},
+    {0},
+};
+
 static const struct ctl_option backup_options[] = {
     {"keep", "N", NULL, "Delete the oldest data backups, so that N are left; without it, all stay."},
     {"config", "FILE", NULL, "KEY=VALUE file of vaultd, for VAULT_MIGRATE_URL, VAULT_KEYRING and VAULT_ROOT_KEY."},
@@ -151,11 +141,6 @@ static const struct ctl_option backup_options[] = {
 static const struct ctl_option restore_options[] = {
     {"name", "DUMP", NULL, "The data backup to restore, as the manifest names it; without it, the newest."},
     {"config", "FILE", NULL, "KEY=VALUE file of vaultd, for VAULT_MIGRATE_URL, VAULT_KEYRING, VAULT_ROOT_KEY and VAULT_LEDGER."},
-    {0},
-};
-
-static const struct ctl_option notice_put_options[] = {
-    {"renew", NULL, NULL, "Consents on earlier versions do not count any more."},
     {0},
 };
 
@@ -193,41 +178,7 @@ const struct ctl_command ctl_commands[] = {
      "  vaultctl --as service-desk --purpose support customer search < terms\n"
      "  vaultctl --as service-desk --purpose support customer search external_ref=crm-42\n",
      command_customer_search},
-    {"consent", "list", "CUSTOMER [PURPOSE]", 1, 2, NULL, "Shows what a customer has decided.",
-     "Without PURPOSE: what counts now for each purpose. With it: the history, newest first.\n\n"
-     "Example:\n"
-     "  vaultctl --as crm-core --purpose onboarding consent list cus1... marketing\n",
-     command_consent_list},
-    {"consent", "give", "CUSTOMER PURPOSE", 2, 2, consent_give_options, "Records a consent, or a refusal.",
-     "It binds every read that begins after this command has ended, on all nodes.\n\n"
-     "Example:\n"
-     "  vaultctl --as crm-core --purpose onboarding consent give cus1... marketing --channel web --method checkbox\n",
-     command_consent_give},
-    {"consent", "withdraw", "CUSTOMER PURPOSE", 2, 2, NULL, "Records that a consent is withdrawn.",
-     "Nothing more is asked for: withdrawing is as easy as giving.\n\n"
-     "Example:\n"
-     "  vaultctl --as service-desk --purpose support consent withdraw cus1... marketing\n",
-     command_consent_withdraw},
-    CONSENT_IMPORT_COMMAND,
-    {"consent", "receipt", "CUSTOMER PURPOSE", 2, 2, NULL, "Prints a signed receipt of the last decision.",
-     "In the terms of ISO/IEC TS 27560 and W3C DPV. consent verify checks it offline.\n\n"
-     "Example:\n"
-     "  vaultctl --as crm-core --purpose onboarding consent receipt cus1... marketing > receipt.json\n",
-     command_consent_receipt},
-    {"consent", "verify", "FILE", 1, 1, signed_verify_options, "Checks a receipt without the vault.",
-     "Exit code 5 where the signature does not fit.\n\n"
-     "Example:\n"
-     "  vaultctl consent verify receipt.json --public-key HEX\n",
-     command_signed_verify},
-    {"notice", "get", "NAME", 1, 1, NULL, "Shows the versions of a privacy notice.",
-     "Example:\n"
-     "  vaultctl --as compliance-1 notice get marketing\n",
-     command_notice_get},
-    {"notice", "put", "NAME [FILE]", 1, 2, notice_put_options, "Publishes a new version of a privacy notice.",
-     "FILE (or standard input) is a JSON object of languages and texts: {\"en\": \"...\", \"zh\": \"...\"}.\n\n"
-     "Example:\n"
-     "  vaultctl --as compliance-1 notice put marketing notice.json --renew\n",
-     command_notice_put},
+    CONSENT_COMMANDS,
     {"policy", "show", "", 0, 0, policy_show_options, "Shows the active policy.",
      "Its text, under comment lines with version, hash and activation; so what is shown is\n"
      "a policy again.\n\n"
@@ -294,17 +245,25 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl --as security audit fetch https://127.0.0.1:8443/v1/audit/log audit-copy\n",
      command_audit_fetch},
-    {"audit", "proof", "RECORD", 1, 1, audit_proof_options, "Prints a proof that a record is in the log.",
-     "RECORD is an id as in the header Audit-Record of a reply: 12-345. The proof (C2SP tlog-proof)\n"
-     "holds all that audit verify-record needs besides the record and the log's key.\n\n"
+    {"audit", "log-key", "", 0, 0, audit_log_key_options, "Prints the verifier key of the audit log.",
+     "What the vault says its key is: NAME+HEX+BASE64. All proofs hang on it, so compare it with what\n"
+     "the operator has published before you rely on it, and keep it; a vault that lies can't change it.\n\n"
      "Example:\n"
+     "  vaultctl --as security audit log-key > vault.vkey\n",
+     command_audit_log_key},
+    {"audit", "proof", "RECORD", 1, 1, audit_proof_options, "Prints a proof that a record is in the log.",
+     "RECORD is an id as in the header Audit-Record of a reply: 12-345. Whoever made a request may have\n"
+     "the proof of its record; the record itself, for --record, needs the right to read the log. The\n"
+     "proof (C2SP tlog-proof) holds all that audit verify-record needs besides the log's key.\n\n"
+     "Examples:\n"
+     "  vaultctl --as service-desk audit proof 12-345 > 12-345.tlog-proof\n"
      "  vaultctl --as security audit proof 12-345 --record record.json > 12-345.tlog-proof\n",
      command_audit_proof},
-    {"audit", "verify-record", "PROOF FILE [RECORD]", 2, 3, audit_verify_record_options, "Checks a proof without the vault.",
-     "PROOF and FILE are what audit proof printed and stored; RECORD is the id that the record must\n"
-     "have. Exit code 5 where it is not in the log.\n\n"
+    {"audit", "verify-record", "PROOF [FILE]", 1, 2, audit_verify_record_options, "Checks a proof without the vault.",
+     "PROOF and FILE are what audit proof printed and stored. Without FILE it is checked that the log\n"
+     "holds the record that the vault meant, not what that says. Exit code 5 where it does not.\n\n"
      "Example:\n"
-     "  vaultctl audit verify-record 12-345.tlog-proof record.json 12-345 --log vault.vkey\n",
+     "  vaultctl audit verify-record 12-345.tlog-proof record.json --id 12-345 --log vault.vkey\n",
      command_audit_verify_record},
     {"audit", "witness-key", "FILE", 1, 1, audit_witness_key_options, "Makes a witness's key; prints its verifier key.",
      "With --name it makes a new key, which FILE must not have yet; without, it prints that of FILE.\n\n"
@@ -325,12 +284,57 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl --as security audit scrub\n",
      command_audit_scrub},
+    {"audit", "show", "ID", 1, 1, NULL, "Shows one audit record.",
+     "ID is as in the header Audit-Record, or in audit list.\n\n"
+     "Example:\n"
+     "  vaultctl --as security audit show 12-3051\n",
+     command_audit_show},
+    {"audit", "summary", "", 0, 0, audit_summary_options, "Sums a time up: who did most, refusals, odd hours, new purposes.",
+     "Odd is an hour of the day (UTC) that has less than a hundredth of what an identity did in\n"
+     "this time, where that is 200 records or more. New is a purpose that the log has not seen\n"
+     "from the identity before.\n\n"
+     "Example:\n"
+     "  vaultctl --as security audit summary --since 7d\n",
+     command_audit_summary},
+    {"audit", "export", "", 0, 0, audit_export_options, "Prints all audit records that match, one JSON object a line.",
+     "Newest first, page after page to the end. The formats are the vault's own (native), OCSF 1.3\n"
+     "class 6003 (ocsf) and Elastic Common Schema 8.11 (ecs).\n\n"
+     "Example:\n"
+     "  vaultctl --as security audit export --since 1d --format ocsf > records.ndjson\n",
+     command_audit_export},
+    {"audit", "ship", "", 0, 0, audit_ship_options, "Copies the log to a file or standard output without end, for a SIEM.",
+     "Each record is delivered at least once, those of a stream in order; a restart goes on from\n"
+     "the cursor, which is written after what it stands for is on disk. Without a cursor file it\n"
+     "begins with the first record of the log. Exit code 5 where a record is missing.\n\n"
+     "Example:\n"
+     "  vaultctl --as security audit ship --cursor /var/lib/vault-ship/cursor --output /var/log/vault/audit.ndjson --format ecs\n",
+     command_audit_ship},
     {"audit", "scope", "", 0, 0, audit_scope_options, "Says what an identity has received: for a breach report.",
      "Counts the different customers whose fields the identity has got, by field and form, and\n"
      "how often. With --srefs, each customer's sref is written to FILE, one a line, sorted.\n\n"
      "Example:\n"
      "  vaultctl --as security audit scope --actor spiffe://crm.example/svc/service-desk --from 2d --to 1h --srefs customers\n",
      command_audit_scope},
+    {"webhook", "list", "", 0, 0, NULL, "Lists webhooks, and how many messages wait for each or were given up.",
+     "Example:\n"
+     "  vaultctl --as security webhook list\n",
+     command_webhook_list},
+    {"webhook", "put", "NAME URL", 2, 2, webhook_put_options, "Says where messages go.",
+     "URL is https://... without a password. Messages are signed, and sent until they are taken or\n"
+     "given up. Each version is kept and recorded.\n\n"
+     "Examples:\n"
+     "  vaultctl --as security webhook put soc https://soc.crm.example/vault --kinds alarm\n"
+     "  vaultctl --as security webhook put campaigns https://campaigns.crm.example/vault \\\n"
+     "    --kinds erasure,rectification --recipient spiffe://crm.example/svc/campaigns\n",
+     command_webhook_put},
+    {"webhook", "delete", "NAME", 1, 1, NULL, "Removes a webhook; messages that wait for it are given up.",
+     "Example:\n"
+     "  vaultctl --as security webhook delete soc\n",
+     command_webhook_delete},
+    {"webhook", "retry", "NAME", 1, 1, NULL, "Sends the messages that were given up once more.",
+     "Example:\n"
+     "  vaultctl --as security webhook retry soc\n",
+     command_webhook_retry},
     {"canary", "list", "", 0, 0, NULL, "Lists canary customers.",
      "Example:\n"
      "  vaultctl --as security canary list\n",
@@ -350,17 +354,57 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl key init --keyring var/keys/keyring --root var/keys/root\n",
      command_key_init},
-    {"key", "status", "", 0, 0, key_status_options, "Shows the key epochs of a keyring; no key.",
-     "The fingerprint is the same on all nodes that hold the same keyring.\n\n"
-     "Example:\n"
-     "  vaultctl key status --config /etc/vault/vaultd.env\n",
+    {"key", "status", "", 0, 0, key_status_options, "Shows the key epochs of a keyring, and of the vault; no key.",
+     "The fingerprint is the same on all nodes that hold the same keyring. Where a client\n"
+     "certificate is given (--cert, --as, VAULT_CERT), the vault is asked too: which epoch\n"
+     "counts, how many customers' keys are on each, how far they are wrapped anew, which\n"
+     "nodes hold which epoch. Needs manage keys.\n\n"
+     "Examples:\n"
+     "  vaultctl key status --config /etc/vault/vaultd.env\n"
+     "  vaultctl --as admin key status --config /etc/vault/vaultd.env\n",
      command_key_status},
-    RIGHTS_COMMANDS,
-    {"export", "get", "REQUEST FILE", 2, 2, NULL, "Fetches the archive of a completed export.",
-     "REQUEST is the id of the rights request, req1... FILE must not exist; it is made for its\n"
-     "owner alone: it holds everything about a person. Each part that is fetched is recorded.\n\n"
+    {"key", "rotate", "", 0, 0, key_rotate_options, "Makes a new key epoch and puts it in force on all nodes.",
+     "Adds a pending epoch to the keyring of this machine, makes the vault read it, waits until\n"
+     "every live node holds it, and makes it active. Then the vault wraps customers' keys anew\n"
+     "by itself; key status shows how far. Where there are other nodes, bring them the keyring\n"
+     "meanwhile (key backup here; key restore and SIGHUP there). Interrupted, or at the end of\n"
+     "its wait (exit code 1), it is run again and goes on. Needs manage keys.\n\n"
      "Example:\n"
-     "  vaultctl --as service-desk export get req1... archive.zip\n",
+     "  vaultctl --as admin key rotate --config /etc/vault/vaultd.env\n",
+     command_key_rotate},
+    {"key", "destroy", "EPOCH", 1, 1, key_destroy_options, "Destroys a retired key epoch; what was under it never opens again.",
+     "Refused while a customer's key is under it or its overlap (VAULT_KEY_OVERLAP_S) has not\n"
+     "passed. Writes a new keyring under a new root key on this machine, and overwrites and\n"
+     "removes the old two files; run again, it finishes what was interrupted. It tells which\n"
+     "other nodes still hold the epoch. Copies of the old files that you made are yours to\n"
+     "destroy. Needs manage keys.\n\n"
+     "Example:\n"
+     "  vaultctl --as admin key destroy 1 --config /etc/vault/vaultd.env\n",
+     command_key_destroy},
+    {"key", "backup", "FILE", 1, 1, key_backup_options, "Writes a backup of the keyring that opens with a key of its own.",
+     "FILE must not exist. The key in --backup-key is made where it is missing: keep the two\n"
+     "apart from each other, and from the database's backups. Says which epochs it opens, and\n"
+     "until when that matters. Asks no vault.\n\n"
+     "Example:\n"
+     "  vaultctl key backup keyring.backup --backup-key /media/a/backup.key --config /etc/vault/vaultd.env\n",
+     command_key_backup},
+    {"key", "restore", "FILE", 1, 1, key_backup_options, "Puts a backup of the keyring in place, under a new root key.",
+     "Where there is no keyring on this machine, or one that the backup follows: the same keys,\n"
+     "and every epoch of it. Old files are overwritten and removed. Then send vaultd SIGHUP.\n\n"
+     "Example:\n"
+     "  vaultctl key restore keyring.backup --backup-key /media/a/backup.key --config /etc/vault/vaultd.env\n",
+     command_key_restore},
+    RIGHTS_COMMANDS,
+    {"export", "get", "REQUEST FILE", 2, 2, export_get_options, "Fetches the archive of a completed export.",
+     "REQUEST is the id of the rights request, req1... FILE must not exist; it is made for its\n"
+     "owner alone: it holds everything about a person. Each part that is fetched is recorded. What\n"
+     "broke off goes on where it was when the command is given again.\n\n"
+     "With --recipient the file is CMS EnvelopedData, for the key of that certificate alone. Where the\n"
+     "request names a recipient the vault has encrypted the archive itself, and the certificate must\n"
+     "be that one; else it is encrypted here, as it comes, and can't be resumed.\n\n"
+     "Examples:\n"
+     "  vaultctl --as service-desk export get req1... archive.zip\n"
+     "  vaultctl --as service-desk export get req1... archive.cms --recipient customer.pem\n",
      command_export_get},
     {"export", "verify", "FILE", 1, 1, signed_verify_options, "Checks the manifest of an archive without the vault.",
      "FILE is the archive's manifest.json, which names the SHA-256 of every other file. Exit code 5\n"
@@ -380,6 +424,16 @@ const struct ctl_command ctl_commands[] = {
      "Example:\n"
      "  vaultctl erasure replay --config /etc/vault/vaultd.env\n",
      command_erasure_replay},
+    {"retention", "preview", "", 0, 0, NULL, "Counts what would be erased now because its retention has ended.",
+     "A line a field, record kind and purpose with retention_days. with_hold: how many of them belong to customers with a\n"
+     "hold in force, which may keep them; restrictions keep more. Values of a field count once a walk has seen them.\n\n"
+     "Example:\n"
+     "  vaultctl --as compliance-1 retention preview\n",
+     command_retention_preview},
+    {"retention", "status", "", 0, 0, NULL, "Counts what has been erased because its retention had ended.",
+     "Example:\n"
+     "  vaultctl --as compliance-1 retention status\n",
+     command_retention_status},
     {NULL, "backup", "DIRECTORY", 1, 1, backup_options, "Backs up the database: the data, and apart from it the customers' keys.",
      "Runs pg_dump as the role of VAULT_MIGRATE_URL, while the vault serves. DIRECTORY is new or holds backups of the\n"
      "same vault: each run adds the data and replaces the one copy of the customers' keys, so that whoever is erased\n"

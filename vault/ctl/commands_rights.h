@@ -1,4 +1,4 @@
-/* commands_rights.h: the part of the table of commands that officers use. For commands.c only. */
+/* commands_rights.h: the part of the table of commands that officers use, with consents and notices. For commands.c only. */
 #ifndef CTL_COMMANDS_RIGHTS_H
 #define CTL_COMMANDS_RIGHTS_H
 
@@ -11,6 +11,31 @@
 	    {"purposes", "A,B", NULL, "Of these purposes."}
 
 #define WAIT_OPTIONS {"seconds", "N", NULL, "Wait no longer than this, 1 to 86400; default 3600."}
+
+static const struct ctl_option consent_give_options[] = {
+    {"channel", "WORD", NULL, "Where: web, app, store, phone, email, letter, event or other."},
+    {"method", "WORD", NULL, "How: checkbox, signature and the like."},
+    {"language", "TAG", NULL, "Language of the notice that was read."},
+    {"notice-version", "N", NULL, "Version of the notice that was read."},
+    {"valid-until", "TIME", NULL, "The consent ends by itself at this time (RFC 3339)."},
+    {"evidence", "TEXT", NULL, "Reference to evidence; kept sealed."},
+    {"guardian", "TEXT", NULL, "Who consents for a child under 14; kept sealed."},
+    {"separate", NULL, NULL, "It was given apart from other declarations."},
+    {"written", NULL, NULL, "It was given in writing."},
+    {"refuse", NULL, NULL, "Record a refusal instead."},
+    {0},
+};
+
+static const struct ctl_option notice_put_options[] = {
+    {"renew", NULL, NULL, "Consents on earlier versions do not count any more."},
+    {0},
+};
+
+static const struct ctl_option consent_list_options[] = {
+    {"limit", "N", NULL, "Decisions a page, of one purpose."},
+    {"cursor", "CURSOR", NULL, "Goes on where the last page ended."},
+    {0},
+};
 
 static const struct ctl_option consent_import_options[] = {
     {"csv", NULL, NULL, "FILE is CSV with a heading; without it, a JSON object a line."},
@@ -35,6 +60,7 @@ static const struct ctl_option request_open_options[] = {
     SCOPE_OPTIONS,
     {"jurisdiction", "NAME", NULL, "Whose term counts: gdpr (default) or pipl."},
     {"channel", "WORD", NULL, "Where it was asked for."},
+    {"recipient", "FILE", NULL, "Of an export: certificate (PEM) to which the archive is encrypted."},
     {"wait", NULL, NULL, "Then watch it, as request watch does."},
     WAIT_OPTIONS,
     {0},
@@ -68,6 +94,7 @@ static const struct ctl_option hold_propose_options[] = {
     {"reason", "CODE", NULL, "Why: lawsuit, tax_audit and the like; a small letter, then letters, digits and _."},
     {"law", "TEXT", NULL, "The law that asks for it."},
     {"until", "TIME", NULL, "It ends by itself at this time (RFC 3339)."},
+    {"may-be-told", NULL, NULL, "The customer may be told of it, in an export."},
     {0},
 };
 
@@ -77,17 +104,51 @@ static const struct ctl_option hold_list_options[] = {
     {0},
 };
 
-#define CONSENT_IMPORT_COMMAND                                                                                         \
-	{"consent", "import", "FILE", 1, 1, consent_import_options, "Records many decisions out of a file.",           \
-	 "FILE (- for standard input) holds one decision a line, {\"customer\", \"purpose\", \"consent\": {...}} as in\n" \
-	 "POST /v1/consents:batch, or with --csv the columns customer, purpose, decision, channel, method,\n"          \
-	 "language, given_at, valid_until, notice_version, evidence, guardian, separate, written in any\n"             \
-	 "order. What is refused is told as FILE:LINE, and the rest goes on; exit code 1 where a line was\n"           \
-	 "refused. What is recorded last counts, so keep the lines in the order of time.\n\n"                          \
-	 "Examples:\n"                                                                                                 \
-	 "  vaultctl --as crm-core --purpose onboarding consent import decisions.jsonl\n"                              \
-	 "  vaultctl --as crm-core --purpose onboarding consent import --csv decisions.csv\n",                         \
-	 command_consent_import}
+#define CONSENT_COMMANDS \
+    {"consent", "list", "CUSTOMER [PURPOSE]", 1, 2, consent_list_options, "Shows what a customer has decided.", \
+     "Without PURPOSE: what counts now for each purpose. With it: the history, newest first.\n\n" \
+     "Example:\n" \
+     "  vaultctl --as crm-core --purpose onboarding consent list cus1... marketing\n", \
+     command_consent_list}, \
+    {"consent", "give", "CUSTOMER PURPOSE", 2, 2, consent_give_options, "Records a consent, or a refusal.", \
+     "It binds every read that begins after this command has ended, on all nodes.\n\n" \
+     "Example:\n" \
+     "  vaultctl --as crm-core --purpose onboarding consent give cus1... marketing --channel web --method checkbox\n", \
+     command_consent_give}, \
+    {"consent", "withdraw", "CUSTOMER PURPOSE", 2, 2, NULL, "Records that a consent is withdrawn.", \
+     "Nothing more is asked for: withdrawing is as easy as giving.\n\n" \
+     "Example:\n" \
+     "  vaultctl --as service-desk --purpose support consent withdraw cus1... marketing\n", \
+     command_consent_withdraw}, \
+    {"consent", "import", "FILE", 1, 1, consent_import_options, "Records many decisions out of a file.", \
+     "FILE (- for standard input) holds one decision a line, {\"customer\", \"purpose\", \"consent\": {...}} as in\n" \
+     "POST /v1/consents:batch, or with --csv the columns customer, purpose, decision, channel, method,\n" \
+     "language, given_at, valid_until, notice_version, evidence, guardian, separate, written in any\n" \
+     "order. What is refused is told as FILE:LINE, and the rest goes on; exit code 1 where a line was\n" \
+     "refused. What is recorded last counts, so keep the lines in the order of time.\n\n" \
+     "Examples:\n" \
+     "  vaultctl --as crm-core --purpose onboarding consent import decisions.jsonl\n" \
+     "  vaultctl --as crm-core --purpose onboarding consent import --csv decisions.csv\n", \
+     command_consent_import}, \
+    {"consent", "receipt", "CUSTOMER PURPOSE", 2, 2, NULL, "Prints a signed receipt of the last decision.", \
+     "In the terms of ISO/IEC TS 27560 and W3C DPV. consent verify checks it offline.\n\n" \
+     "Example:\n" \
+     "  vaultctl --as crm-core --purpose onboarding consent receipt cus1... marketing > receipt.json\n", \
+     command_consent_receipt}, \
+    {"consent", "verify", "FILE", 1, 1, signed_verify_options, "Checks a receipt without the vault.", \
+     "Exit code 5 where the signature does not fit.\n\n" \
+     "Example:\n" \
+     "  vaultctl consent verify receipt.json --public-key HEX\n", \
+     command_signed_verify}, \
+    {"notice", "get", "NAME", 1, 1, NULL, "Shows the versions of a privacy notice.", \
+     "Example:\n" \
+     "  vaultctl --as compliance-1 notice get marketing\n", \
+     command_notice_get}, \
+    {"notice", "put", "NAME [FILE]", 1, 2, notice_put_options, "Publishes a new version of a privacy notice.", \
+     "FILE (or standard input) is a JSON object of languages and texts: {\"en\": \"...\", \"zh\": \"...\"}.\n\n" \
+     "Example:\n" \
+     "  vaultctl --as compliance-1 notice put marketing notice.json --renew\n", \
+     command_notice_put}
 
 #define RIGHTS_COMMANDS                                                                                                \
 	{"basis", "put", "CUSTOMER PURPOSE BASIS", 3, 3, NULL, "Records a lawful basis other than consent.",           \

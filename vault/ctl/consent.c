@@ -39,6 +39,14 @@ static bool consent_path(const struct arguments *a, const char *tail, struct buf
 	if (a->n_words > 1)
 		buf_printf(path, "/%s", a->words[1]);
 	buf_text(path, tail);
+	if (arguments_option(a, "limit") || arguments_option(a, "cursor")) {
+		if (a->n_words < 2) {
+			complain(CTL_USAGE, "--limit and --cursor are of one purpose's history");
+			return false;
+		}
+		input_query(path, "limit", arguments_option(a, "limit"));
+		input_query(path, "cursor", arguments_option(a, "cursor"));
+	}
 	return buf_ok(path);
 }
 

@@ -17,6 +17,8 @@ int command_hold_propose(const struct arguments *a)
 	for (size_t i = 0; i < sizeof members / sizeof *members; i++)
 		if (arguments_option(a, members[i]))
 			json_key_string(&json, members[i], arguments_option(a, members[i]));
+	if (arguments_option(a, "may-be-told"))
+		json_key_bool(&json, "may_be_told", true);
 	if (rights_put_scope(a, &json)) {
 		json_object_end(&json);
 		code = rights_ask(a, "POST", "/v1/holds", &body);
@@ -51,7 +53,7 @@ int command_hold_release(const struct arguments *a)
 
 int command_hold_list(const struct arguments *a)
 {
-	static const char *const columns[] = {"id", "customer", "scope", "reason", "law", "until", "in_force", "proposed_by", "confirmed_by", "released_by", NULL};
+	static const char *const columns[] = {"id", "customer", "scope", "reason", "law", "until", "in_force", "may_be_told", "proposed_by", "confirmed_by", "released_by", NULL};
 	struct buf path;
 	int code;
 

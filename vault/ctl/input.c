@@ -92,6 +92,25 @@ bool input_read(const char *path, size_t limit, struct buf *out)
 	return good;
 }
 
+static int digit_of(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool input_hex(const char *text, size_t len, uint8_t *out, size_t n)
+{
+	if (!text || len != 2 * n)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const int high = digit_of(text[2 * i]), low = digit_of(text[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		out[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
 bool input_number(const char *text, long least, long most, long *out)
 {
 	const size_t len = strlen(text);

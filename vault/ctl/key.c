@@ -1,25 +1,18 @@
-/* key.c: key init and status, on the files of this machine; no vault is asked. */
+/* key.c: key init and status, on the files of this machine; status asks the vault too, where one is named. */
 #include "base/clock.h"
-#include "base/config.h"
 #include "base/json.h"
 #include "crypto/keyring.h"
 #include "crypto/secret.h"
 #include "ctl/commands.h"
 #include "ctl/text.h"
+#include "vault/ctl/key_int.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct place {
-	struct config config;
-	const char *keyring, *root;
-	long expected_customers;
-};
-
-/* Paths from the options, else from the configuration that vaultd reads. */
-static bool find_place(const struct arguments *a, struct place *p)
+bool key_place_find(const struct arguments *a, struct key_place *p)
 {
 	const char *keyring = arguments_option(a, "keyring"), *root = arguments_option(a, "root");
 	const char *expected = arguments_option(a, "expected-customers");
@@ -43,7 +36,7 @@ static bool find_place(const struct arguments *a, struct place *p)
 	return true;
 }
 
-static int key_failure(enum err e, struct buf *why)
+int key_failure(enum err e, struct buf *why)
 {
 	while (why->len && why->data[why->len - 1] == '\n')
 		buf_truncate(why, why->len - 1);
@@ -52,12 +45,12 @@ static int key_failure(enum err e, struct buf *why)
 
 int command_key_init(const struct arguments *a)
 {
-	struct place p = {0};
+	struct key_place p = {0};
 	struct buf why;
 	int code = CTL_USAGE;
 
 	buf_init(&why, 0);
-	if (find_place(a, &p)) {
+	if (key_place_find(a, &p)) {
 		enum err e = secret_start();
 
 		if (e == ERR_OK)
@@ -75,7 +68,7 @@ int command_key_init(const struct arguments *a)
 	return code == CTL_OK && fflush(stdout) ? CTL_SERVER : code;
 }
 
-static const char *state_name(enum keyring_state state)
+const char *key_state_name(enum keyring_state state)
 {
 	switch (state) {
 	case EPOCH_PENDING: return "pending";
@@ -86,7 +79,7 @@ static const char *state_name(enum keyring_state state)
 	return "unknown";
 }
 
-static void status_json(const struct keyring *k, struct buf *out)
+static void status_json(const struct keyring *k, const struct buf *vault, struct buf *out)
 {
 	size_t n;
 	const struct keyring_epoch *epochs = keyring_epochs(k, &n);
@@ -105,7 +98,7 @@ static void status_json(const struct keyring *k, struct buf *out)
 	for (size_t i = 0; i < n; i++) {
 		json_object(&j);
 		json_key_int(&j, "epoch", epochs[i].epoch);
-		json_key_string(&j, "state", state_name(epochs[i].state));
+		json_key_string(&j, "state", key_state_name(epochs[i].state));
 		json_key(&j, "created_at");
 		json_time(&j, epochs[i].created_at_us);
 		json_key(&j, "retired_at");
@@ -116,6 +109,10 @@ static void status_json(const struct keyring *k, struct buf *out)
 		json_object_end(&j);
 	}
 	json_array_end(&j);
+	if (vault->len) {
+		json_key(&j, "vault");
+		json_raw(&j, (const char *)vault->data, vault->len);
+	}
 	json_object_end(&j);
 	buf_byte(out, '\n');
 }
@@ -144,7 +141,7 @@ static void status_table(const struct keyring *k, struct buf *out)
 
 		snprintf(number, sizeof number, "%u", epochs[i].epoch);
 		table_cell(&t, number, strlen(number));
-		table_cell(&t, state_name(epochs[i].state), strlen(state_name(epochs[i].state)));
+		table_cell(&t, key_state_name(epochs[i].state), strlen(key_state_name(epochs[i].state)));
 		time_cell(&t, epochs[i].created_at_us);
 		time_cell(&t, epochs[i].retired_at_us);
 	}
@@ -152,26 +149,40 @@ static void status_table(const struct keyring *k, struct buf *out)
 	table_fini(&t);
 }
 
+static int show_status(const struct arguments *a, const struct keyring *k, struct buf *text)
+{
+	struct doc *doc = NULL;
+	struct buf vault;
+	int code = CTL_OK;
+
+	buf_init(&vault, 0);
+	if (key_vault_named(a))
+		code = key_vault_ask(a, &vault, &doc);
+	if (a->globals[GLOBAL_JSON])
+		status_json(k, &vault, text);
+	else
+		status_table(k, text);
+	if (doc && !a->globals[GLOBAL_JSON])
+		key_vault_show(doc_root(doc), text);
+	doc_free(doc);
+	buf_fini(&vault);
+	return output(text) == CTL_OK ? code : CTL_SERVER;
+}
+
 int command_key_status(const struct arguments *a)
 {
-	struct place p = {0};
+	struct key_place p = {0};
 	struct keyring *k = NULL;
 	struct buf text;
 	int code = CTL_USAGE;
 
 	buf_init(&text, 0);
-	if (find_place(a, &p)) {
+	if (key_place_find(a, &p)) {
 		enum err e = secret_start();
 
 		if (e == ERR_OK)
 			e = keyring_open(p.keyring, p.root, &k, &text);
-		code = e == ERR_OK ? CTL_OK : key_failure(e, &text);
-		if (e == ERR_OK && a->globals[GLOBAL_JSON])
-			status_json(k, &text);
-		else if (e == ERR_OK)
-			status_table(k, &text);
-		if (e == ERR_OK)
-			code = output(&text);
+		code = e == ERR_OK ? show_status(a, k, &text) : key_failure(e, &text);
 		keyring_free(k);
 		secret_stop();
 	}

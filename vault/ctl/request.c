@@ -8,8 +8,24 @@
 #include <unistd.h>
 
 #define NOTE_BYTES_MAX 4096
+#define CERTIFICATE_MAX 8192
 
 /* ---- opening and looking ---- */
+
+static bool put_recipient(const struct arguments *a, struct json *json)
+{
+	const char *file = arguments_option(a, "recipient");
+	struct buf pem;
+	bool good;
+
+	if (!file)
+		return true;
+	good = input_read(file, CERTIFICATE_MAX, &pem);
+	if (good)
+		json_key_string(json, "recipient", buf_string(&pem));
+	buf_fini(&pem);
+	return good;
+}
 
 static bool open_body(const struct arguments *a, struct buf *body)
 {
@@ -23,7 +39,7 @@ static bool open_body(const struct arguments *a, struct buf *body)
 	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
 		if (arguments_option(a, options[i]))
 			json_key_string(&json, options[i], arguments_option(a, options[i]));
-	if (!rights_put_scope(a, &json))
+	if (!rights_put_scope(a, &json) || !put_recipient(a, &json))
 		return false;
 	json_object_end(&json);
 	return buf_ok(body);

@@ -208,7 +208,8 @@ static enum err tell(struct restore *r)
 	if (r->other_generation)
 		printf("Rows under another generation of their key, which do not open: %lld.\n", (long long)r->other_generation);
 	puts("All else is as of then, too: repeat what was decided since, such as withdrawn consents, erasures of a part, corrections, freezes,\n"
-	     "revoked tokens and activated policies.");
+	     "revoked tokens and activated policies. Where checkpoints of the audit log were signed since, vaultd says so and wants\n"
+	     "vaultctl audit new-origin before it is ready.");
 	return fflush(stdout) ? ERR_IO : tell_epochs(r);
 }
 

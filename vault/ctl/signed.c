@@ -8,21 +8,6 @@
 #define SIGNED_PREFIX "vault signed document 1\n" /* as vault/app/signed.h */
 #define DOCUMENT_MAX ((size_t)16 << 20)
 
-static int digit(char c)
-{
-	return c <= '9' ? c - '0' : c - 'a' + 10;
-}
-
-/* Lower-case hex of exactly n bytes. */
-static bool hex_read(const char *text, uint8_t *out, size_t n)
-{
-	if (!text || strlen(text) != 2 * n || strspn(text, "0123456789abcdef") != 2 * n)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		out[i] = (uint8_t)(digit(text[2 * i]) << 4 | digit(text[2 * i + 1]));
-	return true;
-}
-
 /* The key that is trusted: by the option, never the one in the file. */
 static int trusted_key(const struct arguments *a, const struct node *root, uint8_t key[static SIGN_PUBLIC_LEN])
 {
@@ -32,7 +17,7 @@ static int trusted_key(const struct arguments *a, const struct node *root, uint8
 
 	if (!given)
 		return complain(CTL_USAGE, "--public-key is needed: the vault's own, from GET /v1/signing-key, kept apart from this file");
-	if (!hex_read(given, key, SIGN_PUBLIC_LEN))
+	if (!input_hex(given, strlen(given), key, SIGN_PUBLIC_LEN))
 		return complain(CTL_USAGE, "--public-key must be 64 hex digits");
 	if (!named || strcmp(named, given) != 0)
 		return complain(CTL_FAILED, "the document names another key");
@@ -44,12 +29,14 @@ static int check(const struct arguments *a, const struct node *root)
 	const struct node *document = node_get(root, "document");
 	uint8_t key[SIGN_PUBLIC_LEN], value[SIGN_LEN];
 	struct buf bytes;
-	size_t len;
+	const char *hex;
+	size_t len = 0;
 	int code = trusted_key(a, root, key);
 
 	if (code != CTL_OK)
 		return code;
-	if (node_type(document) != NODE_OBJECT || !hex_read(node_string(node_get(node_get(root, "signature"), "value"), &len), value, SIGN_LEN))
+	hex = node_string(node_get(node_get(root, "signature"), "value"), &len);
+	if (node_type(document) != NODE_OBJECT || !input_hex(hex, len, value, SIGN_LEN))
 		return complain(CTL_FAILED, "this is no signed document of a vault");
 	buf_init(&bytes, 0);
 	buf_text(&bytes, SIGNED_PREFIX);

@@ -14,7 +14,6 @@ struct slot {
 	uint64_t key[2]; /* both 0: empty */
 	int64_t next_seq; /* of a place: its latest stream */
 	int64_t at_us;
-	bool ended;
 };
 
 struct table {
@@ -123,46 +122,32 @@ static enum err place_key(const struct record *r, uint64_t key[2])
 	return e;
 }
 
-/* That the stream which an opening names ends where it says. */
-static enum streams_fault end_stream(const struct streams *s, const struct record *r, struct buf *why)
-{
-	struct slot *slot = stream_slot(s, r->previous_stream);
-
-	if (!is_there(slot) && s->broken)
-		return STREAMS_GOOD;
-	if (!is_there(slot) || slot->next_seq != r->previous_seq + 1) {
-		buf_printf(why, "stream %lld is to end at %lld, and the log has it up to %lld", (long long)r->previous_stream,
-		           (long long)r->previous_seq, is_there(slot) ? (long long)slot->next_seq - 1 : 0LL);
-		return STREAMS_PREDECESSOR;
-	}
-	slot->ended = true;
-	return STREAMS_GOOD;
-}
-
+/* That the log has the stream before it, to the end that it names. */
 static enum streams_fault check_predecessor(const struct streams *s, const struct record *r, const struct slot *place, struct buf *why)
 {
-	const int64_t before = is_there(place) ? place->next_seq : 0;
+	const struct slot *before = stream_slot(s, r->previous_stream);
+	const int64_t end = is_there(before) ? before->next_seq - 1 : 0;
 
-	if (before != r->previous_stream && (before || !s->broken)) {
-		if (r->previous_stream)
-			buf_printf(why, "stream %lld names stream %lld as the one before it", (long long)r->stream, (long long)r->previous_stream);
-		else
-			buf_printf(why, "stream %lld names none before it", (long long)r->stream);
-		buf_printf(why, ", and the log has %lld there", (long long)before);
+	if (!r->previous_stream && is_there(place)) {
+		buf_printf(why, "stream %lld names none before it, and stream %lld is", (long long)r->stream, (long long)place->next_seq);
 		return STREAMS_PREDECESSOR;
 	}
-	return r->previous_stream ? end_stream(s, r, why) : STREAMS_GOOD;
+	if (!r->previous_stream || end >= r->previous_seq || (s->broken && !is_there(before)))
+		return STREAMS_GOOD;
+	buf_printf(why, "stream %lld had %lld records when stream %lld began, and the log has %lld", (long long)r->previous_stream,
+	           (long long)r->previous_seq, (long long)r->stream, (long long)end);
+	return STREAMS_PREDECESSOR;
 }
 
 /* Adds a stream of which r is the first record here. */
-static enum streams_fault add_stream(struct streams *s, const struct record *r, bool ended, struct buf *why)
+static enum streams_fault add_stream(struct streams *s, const struct record *r, struct buf *why)
 {
 	if (s->streams.n >= STREAMS_MAX || !grow(s, &s->streams)) {
 		buf_text(why, "there are more streams than fit in memory");
 		return STREAMS_LIMIT;
 	}
 	s->last = NULL;
-	*stream_slot(s, r->stream) = (struct slot){.key = {1, (uint64_t)r->stream}, .next_seq = r->seq + 1, .at_us = r->at_us, .ended = ended};
+	*stream_slot(s, r->stream) = (struct slot){.key = {1, (uint64_t)r->stream}, .next_seq = r->seq + 1, .at_us = r->at_us};
 	s->streams.n++;
 	return STREAMS_GOOD;
 }
@@ -191,7 +176,7 @@ static enum streams_fault open_stream(struct streams *s, const struct record *r,
 		return fault;
 	s->places.n += !is_there(place);
 	*place = (struct slot){.key = {key[0], key[1]}, .next_seq = r->stream};
-	return add_stream(s, r, false, why);
+	return add_stream(s, r, why);
 }
 
 enum streams_fault streams_take(struct streams *s, const struct record *r, struct buf *why)
@@ -204,18 +189,14 @@ enum streams_fault streams_take(struct streams *s, const struct record *r, struc
 		if (r->seq != 1 || s->streams.n)
 			return misplaced(r, why);
 		s->broken = true;
-		return add_stream(s, r, true, why);
+		return add_stream(s, r, why);
 	}
 	slot = s->last && s->last_stream == r->stream ? s->last : stream_slot(s, r->stream);
 	if (!is_there(slot) && s->broken)
-		return add_stream(s, r, false, why);
+		return add_stream(s, r, why);
 	if (!is_there(slot)) {
 		buf_printf(why, "stream %lld begins without its opening record", (long long)r->stream);
 		return STREAMS_START;
-	}
-	if (slot->ended) {
-		buf_printf(why, "stream %lld goes on behind its end", (long long)r->stream);
-		return STREAMS_CLOSED;
 	}
 	if (slot->next_seq != r->seq) {
 		buf_printf(why, "stream %lld has record %lld where %lld belongs", (long long)r->stream, (long long)r->seq, (long long)slot->next_seq);

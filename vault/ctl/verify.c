@@ -145,7 +145,6 @@ static enum verify_check check_of(enum streams_fault f)
 	switch (f) {
 	case STREAMS_START: return VERIFY_STREAM_START;
 	case STREAMS_SEQUENCE: return VERIFY_SEQUENCE;
-	case STREAMS_CLOSED: return VERIFY_STREAM_CLOSED;
 	case STREAMS_PREDECESSOR: return VERIFY_PREDECESSOR;
 	case STREAMS_TIME: return VERIFY_TIME;
 	case STREAMS_LIMIT: return VERIFY_LIMIT;
@@ -327,13 +326,17 @@ enum err verify_record(const struct verify_keys *keys, const char *proof, size_t
 		return ERR_OK;
 	if (!e)
 		e = hash_new(&h);
-	if (!e)
+	if (!e && record)
 		e = merkle_leaf(h, record, record_len, leaf);
+	else if (!e && p.extra_len == sizeof leaf)
+		memcpy(leaf, p.extra, sizeof leaf);
+	else if (!e)
+		e = ERR_SEAL;
 	if (!e)
 		e = merkle_check_inclusion(h, &p.path, result->checkpoint.size, p.index, leaf, result->checkpoint.root);
 	hash_free(h);
 	if (e == ERR_SEAL) {
-		fail_at(result, VERIFY_INCLUSION, p.index, "the proof does not lead from it to the root");
+		fail_at(result, VERIFY_INCLUSION, p.index, record || p.extra_len == sizeof leaf ? "the proof does not lead from it to the root" : "the proof names no hash of a record");
 		e = ERR_OK;
 	}
 	return e;

@@ -204,29 +204,16 @@ void witness_handle(struct witness *w, const char *method, const char *path, con
 
 /* ---- the key file ---- */
 
-static int digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 enum err witness_key_read(const char *text, size_t len, struct note_key *own, uint8_t seed[static SIGN_SEED_LEN])
 {
-	const char *stop = memchr(text, '\n', len), *hex;
+	const char *stop = memchr(text, '\n', len);
 	const size_t first = stop ? (size_t)(stop - text) : 0;
 	uint8_t public_key[SIGN_PUBLIC_LEN];
 	enum err e;
 
 	if (!stop || note_key_read(text, first, own) || own->type != NOTE_COSIGNATURE || len != first + 1 + 5 + 2 * SIGN_SEED_LEN + 1 ||
-	    memcmp(stop + 1, "seed ", 5) != 0 || text[len - 1] != '\n')
+	    memcmp(stop + 1, "seed ", 5) != 0 || text[len - 1] != '\n' || !input_hex(stop + 6, (size_t)2 * SIGN_SEED_LEN, seed, SIGN_SEED_LEN))
 		return ERR_MALFORMED;
-	hex = stop + 6;
-	for (size_t i = 0; i < SIGN_SEED_LEN; i++) {
-		const int high = digit(hex[2 * i]), low = digit(hex[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return ERR_MALFORMED;
-		seed[i] = (uint8_t)(high << 4 | low);
-	}
 	e = sign_public(seed, public_key);
 	return e ? e : memcmp(public_key, own->public_key, sizeof public_key) != 0 ? ERR_MALFORMED : ERR_OK;
 }

@@ -41,10 +41,8 @@ static unsigned readyz(const struct http_operations *o, struct buf *body)
 {
 	const bool ready = o->probe.ready(o->probe.ctx, body);
 
-	if (ready) {
-		buf_reset(body);
+	if (ready && body->len == 0)
 		buf_text(body, "{\"ready\":true}");
-	}
 	buf_byte(body, '\n');
 	return ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
 }

@@ -17,6 +17,14 @@ enum err notice_versions(struct db *db, const char *name, struct db_result **out
 	              &p, 1, out);
 }
 
+enum err notice_version(struct db *db, const char *name, int32_t version, struct db_result **out)
+{
+	uint8_t room[8];
+	const struct db_param p[] = {db_param_text(name), db_param_int4(version, room)};
+
+	return db_run(db, "SELECT texts, hash, published_at FROM notice WHERE name = $1::text AND version = $2::int4", p, 2, out);
+}
+
 enum err notice_add(struct db *db, const struct notice_entry *n)
 {
 	uint8_t version[8], renew[8], revision[8], at[8];

@@ -3,7 +3,7 @@
 
 #define COLUMNS                                                                                                        \
 	"request, customer_id, sref, kind, state, scope, jurisdiction, channel, requester, officer, assignee, reason, created_at, " \
-	"due_at, extended, approved_at, ended_at, done, total, extension_reason, held_at"
+	"due_at, extended, approved_at, ended_at, done, total, extension_reason, held_at, recipient"
 
 void rights_row_read(const struct db_result *rows, size_t i, struct rights_row *out)
 {
@@ -26,7 +26,8 @@ void rights_row_read(const struct db_result *rows, size_t i, struct rights_row *
 	                           .done = db_int8(rows, i, 17),
 	                           .total = db_int8(rows, i, 18),
 	                           .extension_reason = db_text(rows, i, 19),
-	                           .held_at_us = db_null(rows, i, 20) ? 0 : db_time_us(rows, i, 20)};
+	                           .held_at_us = db_null(rows, i, 20) ? 0 : db_time_us(rows, i, 20),
+	                           .recipient = db_text(rows, i, 21)};
 	out->sref = db_bytes(rows, i, 2, &out->sref_len);
 }
 
@@ -36,14 +37,14 @@ enum err rights_insert(struct db *db, const struct rights_row *r, int64_t *reque
 	const struct db_param p[] = {db_param_int8(r->customer, customer), {r->sref, r->sref_len}, db_param_int4(r->kind, kind),
 	                             db_param_int4(r->state, state), db_param_text(r->scope), db_param_text(r->jurisdiction),
 	                             db_param_text(r->channel), db_param_text(r->requester), db_param_bool(r->officer, officer),
-	                             db_param_time(r->created_at_us, created), db_param_time(r->due_at_us, due)};
+	                             db_param_time(r->created_at_us, created), db_param_time(r->due_at_us, due), db_param_text(r->recipient)};
 	struct db_result *res = NULL;
 	enum err e = db_run(db,
 	                    "INSERT INTO rights_request (customer_id, sref, kind, state, scope, jurisdiction, channel, requester, officer, "
-	                    "assignee, reason, created_at, due_at, extended, done, total) VALUES ($1::int8, $2::bytea, $3::int4, $4::int4, "
-	                    "$5::text, $6::text, $7::text, $8::text, $9::bool, '', '', $10::timestamptz, $11::timestamptz, false, 0, 0) "
+	                    "assignee, reason, created_at, due_at, extended, done, total, recipient) VALUES ($1::int8, $2::bytea, $3::int4, $4::int4, "
+	                    "$5::text, $6::text, $7::text, $8::text, $9::bool, '', '', $10::timestamptz, $11::timestamptz, false, 0, 0, $12::text) "
 	                    "RETURNING request",
-	                    p, 11, &res);
+	                    p, 12, &res);
 
 	if (!e)
 		*request = db_int8(res, 0, 0);
@@ -258,14 +259,14 @@ enum err rights_notes(struct db *db, int64_t customer, int64_t request, struct d
 
 enum err hold_insert(struct db *db, const struct hold_entry *h, int64_t *hold)
 {
-	uint8_t customer[8], until[8], at[8];
+	uint8_t customer[8], until[8], at[8], told[8];
 	const struct db_param p[] = {db_param_int8(h->customer, customer), db_param_text(h->scope), db_param_text(h->reason),
-	                             db_param_text(h->law), db_param_time(h->until_us, until), db_param_text(h->by), db_param_time(h->at_us, at)};
+	                             db_param_text(h->law), db_param_time(h->until_us, until), db_param_text(h->by), db_param_time(h->at_us, at), db_param_bool(h->may_be_told, told)};
 	struct db_result *res = NULL;
 	enum err e = db_run(db,
-	                    "INSERT INTO hold (customer_id, scope, reason, law, until, proposed_by, proposed_at) "
-	                    "VALUES ($1::int8, $2::text, $3::text, $4::text, $5::timestamptz, $6::text, $7::timestamptz) RETURNING hold",
-	                    p, 7, &res);
+	                    "INSERT INTO hold (customer_id, scope, reason, law, until, proposed_by, proposed_at, may_be_told) "
+	                    "VALUES ($1::int8, $2::text, $3::text, $4::text, $5::timestamptz, $6::text, $7::timestamptz, $8::bool) RETURNING hold",
+	                    p, 8, &res);
 
 	if (!e)
 		*hold = db_int8(res, 0, 0);
@@ -280,7 +281,7 @@ enum err hold_list(struct db *db, int64_t before, int64_t hold, int32_t most, st
 
 	return db_run(db,
 	              "SELECT hold, customer_id, scope, reason, law, until, proposed_by, proposed_at, coalesce(confirmed_by, ''), "
-	              "coalesce(released_by, '') FROM hold WHERE hold < $1::int8 AND ($2::int8 = 0 OR hold = $2::int8) "
+	              "coalesce(released_by, ''), may_be_told FROM hold WHERE hold < $1::int8 AND ($2::int8 = 0 OR hold = $2::int8) "
 	              "ORDER BY hold DESC LIMIT $3::int4",
 	              p, 3, out);
 }
@@ -301,6 +302,17 @@ enum err hold_release(struct db *db, int64_t hold, const char *by, int64_t at_us
 	return db_run(db, "UPDATE hold SET released_by = $2::text, released_at = $3::timestamptz WHERE hold = $1::int8", p, 3, NULL);
 }
 
+enum err holds_to_tell(struct db *db, int64_t customer, struct db_result **out)
+{
+	uint8_t room[8];
+	const struct db_param p = db_param_int8(customer, room);
+
+	return db_run(db,
+	              "SELECT scope, reason, law, confirmed_at, until, released_at FROM hold WHERE customer_id = $1::int8 "
+	              "AND confirmed_at IS NOT NULL AND may_be_told ORDER BY hold",
+	              &p, 1, out);
+}
+
 enum err holds_in_force(struct db *db, int64_t customer, int64_t now_us, struct db_result **out)
 {
 	uint8_t a[8], at[8];
@@ -319,6 +331,7 @@ enum err erase_customer(struct db *db, int64_t customer, const char *keep_reques
 	    "DELETE FROM customer WHERE customer_id = $1::int8",
 	    "DELETE FROM customer_large WHERE customer_id = $1::int8",
 	    "DELETE FROM record WHERE customer_id = $1::int8",
+	    "DELETE FROM field_age WHERE customer_id = $1::int8",
 	    "DELETE FROM blind_index WHERE customer_id = $1::int8",
 	    "DELETE FROM export_chunk WHERE customer_id = $1::int8",
 	    "DELETE FROM consent_event WHERE customer_id = $1::int8",
@@ -342,14 +355,14 @@ enum err erase_customer(struct db *db, int64_t customer, const char *keep_reques
 
 enum err erasure_insert(struct db *db, const struct erasure_entry *e)
 {
-	uint8_t position[8], request[8], at[8];
+	uint8_t position[8], request[8], at[8], epoch[8];
 	const struct db_param p[] = {db_param_int8(e->position, position), {e->customer_mac, 32}, db_param_int8(e->request, request),
-	                             db_param_time(e->at_us, at), {e->hash, 32}};
+	                             db_param_time(e->at_us, at), {e->hash, 32}, db_param_int4((int32_t)e->key_epoch, epoch)};
 
 	return db_run(db,
-	              "INSERT INTO erasure (position, customer_mac, request, at, hash) "
-	              "VALUES ($1::int8, $2::bytea, $3::int8, $4::timestamptz, $5::bytea) ON CONFLICT (position) DO NOTHING",
-	              p, 5, NULL);
+	              "INSERT INTO erasure (position, customer_mac, request, at, hash, key_epoch) "
+	              "VALUES ($1::int8, $2::bytea, $3::int8, $4::timestamptz, $5::bytea, $6::int4) ON CONFLICT (position) DO NOTHING",
+	              p, 6, NULL);
 }
 
 enum err erasure_last(struct db *db, int64_t *position, uint8_t hash[static 32])
@@ -383,5 +396,5 @@ enum err erasure_by_request(struct db *db, int64_t request, struct db_result **o
 	uint8_t room[8];
 	const struct db_param p = db_param_int8(request, room);
 
-	return db_run(db, "SELECT position, at, hash, request, (SELECT recipients FROM rights_request WHERE request = $1::int8) FROM erasure WHERE request = $1::int8", &p, 1, out);
+	return db_run(db, "SELECT position, at, hash, request, (SELECT recipients FROM rights_request WHERE request = $1::int8), key_epoch FROM erasure WHERE request = $1::int8", &p, 1, out);
 }

@@ -31,6 +31,21 @@ enum err watch_since(struct db *db, int64_t at_us, int64_t stream, int64_t seq, 
 	              p, 3, out);
 }
 
+enum err watch_seal_lags(struct db *db, int64_t us, bool *lags)
+{
+	uint8_t room[8];
+	const struct db_param p = db_param_int8(us, room);
+	struct db_result *r = NULL;
+	enum err e = db_run(db,
+	                    "SELECT EXISTS (SELECT FROM audit_log l JOIN audit_segment g ON g.last_at > coalesce(l.signed_at, l.opened_at) "
+	                    "WHERE NOT l.ended AND g.last_at < now() - $1::int8 * interval '1 microsecond')",
+	                    &p, 1, &r);
+
+	*lags = !e && db_bool(r, 0, 0);
+	db_result_free(r);
+	return e;
+}
+
 enum err watch_load(struct db *db, struct db_result **out)
 {
 	return db_run(db, "SELECT state FROM watch_state", NULL, 0, out);

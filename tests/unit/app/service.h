@@ -25,7 +25,7 @@
 #define DESK "spiffe://crm.example/svc/service-desk"
 #define STRANGER "spiffe://crm.example/svc/stranger"
 
-static char service_node[] = "unit", service_country[] = "CN", service_none[] = "", service_keyring[80], service_root[80];
+static char service_node[] = "unit", service_origin[] = "vault.example/unit", service_country[] = "CN", service_none[] = "", service_keyring[80], service_root[80];
 static struct config service_config;
 static struct app *service_app;
 
@@ -41,11 +41,16 @@ static void service_start(int64_t executors, int64_t search_budget)
 	                                 .root_key = service_root,
 	                                 .node = service_node,
 	                                 .ledger = service_none,
+	                                 .audit_origin = service_origin,
+	                                 .audit_checkpoint = service_none,
 	                                 .holidays = service_none,
 	                                 .default_country = service_country,
 	                                 .executors = executors,
 	                                 .queue_limit = 64,
 	                                 .request_timeout_ms = 30000,
+	                                 .key_epoch_s = 1814400,
+	                                 .key_overlap_s = 604800,
+	                                 .key_rewrap_rate = 100000,
 	                                 .search_budget = search_budget,
 	                                 .customer_budget = 1000000000};
 	e = app_start(&service_config, &service_app, &why);
@@ -68,6 +73,23 @@ static void service_stop(void)
 	service_app = NULL;
 }
 
+/* The audit log of a program before this one is under another keyring: its checkpoint is not ours to sign on, nor
+ * are its key epochs ours. */
+static int service_forget_log(void)
+{
+	static const struct db_statement none[] = {{NULL, NULL}};
+	struct db *db = NULL;
+	struct buf why;
+	int failed;
+
+	buf_init(&why, 0);
+	failed = db_open(cluster_owner_url, none, &db, &why) ||
+	         db_run(db, "TRUNCATE key_epoch, key_node, audit_log, audit_position, audit_span, audit_tile, audit_edge, audit_segment, audit_stream", NULL, 0, NULL);
+	db_close(db);
+	buf_fini(&why);
+	return failed;
+}
+
 /* Once for all tests of a program: cluster, schema, keyring. */
 static int service_set_up(void **state)
 {
@@ -81,7 +103,7 @@ static int service_set_up(void **state)
 	snprintf(service_keyring, sizeof service_keyring, "%s/keyring", folder);
 	snprintf(service_root, sizeof service_root, "%s/root", folder);
 	buf_init(&report, 0);
-	failed = migrate_run(cluster_owner_url, &report) || keyring_init(service_keyring, service_root, 1000000, &report);
+	failed = migrate_run(cluster_owner_url, &report) || service_forget_log() || keyring_init(service_keyring, service_root, 1000000, &report);
 	if (failed)
 		fprintf(stderr, "%s\n", buf_string(&report));
 	buf_fini(&report);
@@ -90,6 +112,10 @@ static int service_set_up(void **state)
 
 static int service_tear_down(void **state)
 {
+	char checkpoint[sizeof service_keyring + 16];
+
+	snprintf(checkpoint, sizeof checkpoint, "%s.checkpoint", service_keyring);
+	unlink(checkpoint);
 	unlink(service_keyring);
 	unlink(service_root);
 	*strrchr(service_root, '/') = 0;

@@ -48,6 +48,8 @@ static int set_up(void **state)
 	w->s.subject_of_number[1] = 1;
 	w->s.subject_of_number[14] = 2;
 	w->b.snapshot = &w->s;
+	w->b.keyring = w->app.keyring;
+	w->s.key_epoch = keyring_active(w->app.keyring);
 	w->b.app = &w->app;
 	w->b.now_us = 1000;
 	arena_init(&w->b.arena, 0);

@@ -146,6 +146,21 @@ static void words_numbers_and_tokens_are_checked(void **state)
 	assert_false(input_number("9999999999", 1, 1000000000, &n));
 }
 
+static void hex_is_lower_case_and_of_one_length(void **state)
+{
+	uint8_t bytes[2];
+
+	(void)state;
+	assert_true(input_hex("09af", 4, bytes, 2));
+	assert_int_equal(bytes[0], 0x09);
+	assert_int_equal(bytes[1], 0xaf);
+	assert_false(input_hex("09aF", 4, bytes, 2));
+	assert_false(input_hex("09a", 3, bytes, 2));
+	assert_false(input_hex("09af0", 5, bytes, 2));
+	assert_false(input_hex("0 af", 4, bytes, 2));
+	assert_false(input_hex(NULL, 0, bytes, 2));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -157,6 +172,7 @@ int main(void)
 	    cmocka_unit_test(query_values_are_percent_encoded),
 	    cmocka_unit_test(times_are_absolute_or_ago),
 	    cmocka_unit_test(words_numbers_and_tokens_are_checked),
+	    cmocka_unit_test(hex_is_lower_case_and_of_one_length),
 	};
 	int failed;
 
