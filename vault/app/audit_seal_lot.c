@@ -252,12 +252,21 @@ enum err audit_seal_lot(struct audit_seal *s, struct db *db, uint32_t *records)
 	enum err e = ask(s, db, &rows);
 
 	audit_growth_reset(&s->growth);
-	for (size_t i = 0; !e && i < db_rows(rows); i++)
-		audit_seal_stream(s, db_int8(rows, i, 0))->drained = false;
+	/* All of them first: whether a stream may begin depends on whether another has more. */
+	for (size_t i = 0; !e && i < db_rows(rows); i++) {
+		struct sealed_stream *t = audit_seal_stream(s, db_int8(rows, i, 0));
+
+		if (t)
+			t->drained = false;
+		else
+			e = ERR_INTERNAL; /* only known ones were asked for */
+	}
 	for (size_t to = 1; !e && from < db_rows(rows); to++) {
+		struct sealed_stream *t = audit_seal_stream(s, db_int8(rows, from, 0));
+
 		if (to < db_rows(rows) && db_int8(rows, to, 0) == db_int8(rows, from, 0))
 			continue;
-		e = take_stream(s, db, audit_seal_stream(s, db_int8(rows, from, 0)), rows, from, to);
+		e = t ? take_stream(s, db, t, rows, from, to) : ERR_INTERNAL;
 		from = to;
 	}
 	db_result_free(rows);

@@ -6,7 +6,7 @@
 #include "vault/app/manage.h"
 #include "vault/app/slice.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FINDINGS_SHOWN 1000
@@ -112,10 +112,9 @@ static bool read_sref(const char *text, uint8_t sref[static SREF_LEN])
 	if (strlen(text) != 2 * SREF_LEN || strspn(text, "0123456789abcdef") != 2 * SREF_LEN)
 		return false;
 	for (size_t i = 0; i < SREF_LEN; i++) {
-		unsigned byte = 0;
+		const char byte[] = {text[2 * i], text[2 * i + 1], 0};
 
-		sscanf(text + 2 * i, "%2x", &byte);
-		sref[i] = (uint8_t)byte;
+		sref[i] = (uint8_t)strtoul(byte, NULL, 16);
 	}
 	return true;
 }

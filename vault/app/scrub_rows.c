@@ -62,7 +62,7 @@ static enum err take_row(struct batch *b, struct customer_row *row, const struct
 	if (e || opened == ERR_MEMORY || opened == ERR_CRYPTO)
 		return e ? e : opened;
 	out->customers++;
-	if (opened)
+	if (opened || !c)
 		return out->row(out->ctx, slice, NULL, row->version, sha256);
 	e = out->row(out->ctx, slice, c->sref, row->version, sha256);
 	return !e && !has_large(c, large, at) ? out->no_large(out->ctx, slice, c->sref) : e;

@@ -60,7 +60,7 @@ enum err keyring_with_active(const struct keyring *k, uint32_t epoch, int64_t at
 		return ERR_MEMORY;
 	row = row_of(c, epoch);
 	before = row_of(c, keyring_active(c));
-	if (!row || row->state == EPOCH_DESTROYED)
+	if (!row || !before || row->state == EPOCH_DESTROYED)
 		return ended(ERR_NO_EPOCH, c, out);
 	if (row != before) {
 		before->state = EPOCH_RETIRING;

@@ -91,7 +91,7 @@ malformed:
 enum err checkpoint_open(const char *bytes, size_t len, const struct note_key *key, struct note *note,
                          struct checkpoint *out)
 {
-	struct note own, *n = note ? note : &own;
+	struct note own = {0}, *n = note ? note : &own;
 	enum err e = note_parse(bytes, len, n);
 
 	*out = (struct checkpoint){0};
