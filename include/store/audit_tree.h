@@ -29,10 +29,13 @@ enum err audit_log_next(struct db *db, const char *origin, int64_t first_stream)
 /* Keeps a checkpoint unless a larger one is there. */
 enum err audit_log_signed(struct db *db, int32_t log, int64_t size, const char *note, size_t note_len) MUST_CHECK;
 
+#define AUDIT_LOT_SEGMENTS 1024
+#define AUDIT_LOT_RECORDS 8192
 /* Statements of the sealer's connection. */
 extern const struct db_statement audit_tree_statements[];
 
-/* Segments that follow each stream's seq, in the order of streams, bounded in number and records:
+/* Segments that follow each stream's seq, in the order of streams, at most so many and of so many records a stream
+ * (one at least):
  * stream, first_seq, count, first_at, last_at, mac, bodies. Needs audit_tree_statements. */
 enum err audit_tree_segments(struct db *db, struct db_array *streams, struct db_array *seqs, struct db_result **out) MUST_CHECK;
 /* stream, next_seq, mac, fault of those that are not closed, ascending. */

@@ -150,7 +150,7 @@ class Tampering(unittest.TestCase):
         reply = self.read(self.a)
         self.assertEqual(reply.status, 200)
         self.vault.cluster.sql("UPDATE vault.customer_key SET epoch = 99")
-        self.assertEqual(self.read(self.a).status, 500)
+        self.assertEqual(self.read(self.a).status, 503)  # another node may have it
 
     def test_the_service_role_can_change_neither_schema_nor_log(self):
         for statement in ("DELETE FROM vault.audit_segment", "UPDATE vault.audit_segment SET count = 0", "DROP TABLE vault.customer",

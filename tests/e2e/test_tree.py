@@ -349,6 +349,18 @@ class Tampering(unittest.TestCase):
         self.vault.kill()
         self.sql("UPDATE vault.audit_log SET size = %s; DROP TABLE public.old" % now)
 
+    def test_many_segments_of_one_record_are_caught_up_with_at_once(self):
+        with Held(self.vault.cluster):
+            self.vault.start()
+            stream = self.records(2)
+            core = self.vault.client("crm-core", "onboarding")
+            for i in range(3000):
+                record = core.get("/v1/customers/cus1py0cw3ms2dv2rrlakxt7ncnn5j5slhu8l").headers["Audit-Record"]
+        began = time.monotonic()
+        covered(self.vault.client("security"), record)
+        self.assertLess(time.monotonic() - began, 2.5 * vault.SLOW)  # of which one until the lead is taken
+        self.assertGreater(self.seq_of(stream), 3000)
+
     def test_a_kill_between_commit_and_signature_is_made_good(self):
         blocked = self.vault.keys / "keyring.checkpoint.new"
         self.vault.start()

@@ -18,7 +18,6 @@
 #define KNOWN_US 60000000  /* a stream's row is in a short transaction of its own: in a minute all lower numbers are there */
 #define HELD_US 2000000    /* between two looks for streams that nobody holds; both must find it so */
 #define REFUSED_US 2000000 /* a log that is refused is looked at again */
-#define LARGE_LOT 2048     /* records: more may be waiting */
 #define UNSIGNED_MAX_US 500000
 #define FAILED_US 2000000
 
@@ -291,12 +290,12 @@ static enum err turn(struct audit_seal *s, struct db *db, bool *more)
 	enum err e = find_new(s, db);
 
 	if (!e)
-		e = audit_seal_lot(s, db, &records);
+		e = audit_seal_lot(s, db, &records, more);
 	if (!e && records)
 		e = audit_seal_commit(s, db);
 	if (!e)
 		e = write_faults(s, db);
-	*more = !e && records >= LARGE_LOT;
+	*more = !e && *more;
 	if (!e && s->log.checkpoint_size < s->log.size && (!*more || clock_now_us() - s->oldest_us > UNSIGNED_MAX_US)) {
 		e = audit_seal_sign(s, db);
 		has_signed = e == ERR_OK;

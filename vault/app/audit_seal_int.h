@@ -55,8 +55,9 @@ struct audit_seal {
 struct sealed_stream *audit_seal_stream(struct audit_seal *s, int64_t stream);
 /* Adds one unless it is there. mac NULL: zeros. */
 enum err audit_seal_add(struct audit_seal *s, int64_t stream, int64_t next_seq, const uint8_t *mac, const char *fault) MUST_CHECK;
-/* Reads the next segments of all streams and appends what is right to the range and the growth, in memory. *records: how many. */
-enum err audit_seal_lot(struct audit_seal *s, struct db *db, uint32_t *records) MUST_CHECK;
+/* Reads the next segments of all streams and appends what is right to the range and the growth, in memory. *records: how many;
+ * *more: a stream had as much as is read at once, so there may be more. */
+enum err audit_seal_lot(struct audit_seal *s, struct db *db, uint32_t *records, bool *more) MUST_CHECK;
 /* Commits the growth of the lot. After an error memory is ahead of the database: read all anew. */
 enum err audit_seal_commit(struct audit_seal *s, struct db *db) MUST_CHECK;
 

@@ -244,10 +244,11 @@ static enum err ask(struct audit_seal *s, struct db *db, struct db_result **out)
 	return e;
 }
 
-enum err audit_seal_lot(struct audit_seal *s, struct db *db, uint32_t *records)
+enum err audit_seal_lot(struct audit_seal *s, struct db *db, uint32_t *records, bool *more)
 {
 	const uint64_t before = s->range.size;
 	struct db_result *rows;
+	bool full = false;
 	size_t from = 0;
 	enum err e = ask(s, db, &rows);
 
@@ -267,10 +268,13 @@ enum err audit_seal_lot(struct audit_seal *s, struct db *db, uint32_t *records)
 		if (to < db_rows(rows) && db_int8(rows, to, 0) == db_int8(rows, from, 0))
 			continue;
 		e = t ? take_stream(s, db, t, rows, from, to) : ERR_INTERNAL;
+		/* segments may be of one record each: their number counts, not only the records' */
+		full = full || to - from == AUDIT_LOT_SEGMENTS || db_int8(rows, to - 1, 1) + db_int4(rows, to - 1, 2) - db_int8(rows, from, 1) > AUDIT_LOT_RECORDS / 2;
 		from = to;
 	}
 	db_result_free(rows);
 	*records = (uint32_t)(s->range.size - before);
+	*more = full && *records;
 	return e;
 }
 

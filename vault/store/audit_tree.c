@@ -6,8 +6,10 @@
 #include <string.h>
 
 #define STREAM_LOCK "7205::int4, (s.stream % 2147483648)::int4" /* as executors hold it: see audit.c */
-#define LOT_SEGMENTS "256"
-#define LOT_RECORDS "8192"
+#define TEXT_OF(number) #number
+#define TEXT(number) TEXT_OF(number)
+#define LOT_SEGMENTS TEXT(AUDIT_LOT_SEGMENTS)
+#define LOT_RECORDS TEXT(AUDIT_LOT_RECORDS)
 
 enum { TREE_BEGIN, TREE_GROW, TREE_SPANS, TREE_POSITIONS, TREE_TILES, TREE_EDGES, TREE_COMMIT, TREE_SEGMENTS };
 
