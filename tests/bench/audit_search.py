@@ -1,6 +1,6 @@
 """How long searches of a long audit log take: 10,000,000 records (--records) in segments of 25 are written straight into the
 database of a private cluster, then GET /v1/audit/records is asked for the rarest and the commonest value of each filter,
-alone and together. Prints p50 and p95 in ms; --explain shows the plans too. The log is kept for another run with --keep FOLDER.
+alone and together. Prints p50 and p95 in ms. The log is kept for another run with --keep FOLDER.
 
     python3 tests/bench/audit_search.py --records 1000000
 """
