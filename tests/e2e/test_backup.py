@@ -21,8 +21,10 @@ STAYS = {"email": "stays-greenfinch@canary-nest.example", "phone": "+86139123456
 class Site(unittest.TestCase):
     """A vault of its own, two customers in it, and a directory for its backups."""
 
+    MORE = {}
+
     def setUp(self):
-        self.v = vault.Vault("site-" + self.id().rsplit(".", 1)[1][5:25])
+        self.v = vault.Vault(type(self).__name__[:3].lower() + "-" + self.id().rsplit(".", 1)[1][5:25], **self.MORE)
         self.addCleanup(self.v.close)
         self.v.start()
         self.backups = self.v.folder / "backups"
@@ -162,7 +164,7 @@ class Scenario(Site):
         for customer, (_, dek) in deks.items():
             search.key(f"the DEK of {customer}", dek)
         keys = keyring.Keyring(self.v.keys)
-        for i, raw in enumerate([keys.root, *keys.keys, *keys.keks.values()]):
+        for i, raw in enumerate([keys.root, *keys.keys, *(kek for kek in keys.keks.values() if any(kek))]):  # a destroyed one is zeros
             search.key(f"key {i}", raw)
         self.assertEqual(search.tree(self.v.cluster.folder), [], "cluster and WAL")
         self.assertEqual(search.tree(self.backups), [], "backups")
@@ -174,6 +176,46 @@ class Scenario(Site):
         kept = test_canary.Search()
         kept.key("the other's wrapped key", next(raw for customer, (raw, _) in deks.items() if customer in alive))
         self.assertTrue(kept.tree(self.backups), "the search would have found it: the other customer's is there")
+
+
+class Finality(Scenario):
+    """The same, and the key epoch is destroyed: what dead tuples, WAL and the oldest backup hold of the person opens no more."""
+
+    MORE = {"key_overlap_s": 1}
+
+    def key(self, *args):
+        return self.ctl("key", *args, "--url", f"https://127.0.0.1:{self.v.port}", "--ca", self.v.certs / "ca.pem", "--cert", self.v.certs / "admin.pem",
+                        "--key", self.v.certs / "admin.key", env={"VAULT_KEY_OVERLAP_S": 1})
+
+    def test_a_restored_backup_from_before_an_erasure_does_not_bring_the_person_back(self):
+        self.backup()
+        oldest = self.v.folder / "oldest"  # a copy that somebody has kept
+        shutil.copytree(self.backups, oldest)
+        deks, root = self.deks(), keyring.Keyring(self.v.keys).root
+        self.erase(GONE["email"])
+        self.key("rotate", "--wait", "30")
+        epochs = self.v.client("admin").get
+        vault.wait_until(lambda: epochs("/v1/key-epochs").json["epochs"][0]["customers"] == 0, 30, "every key is wrapped anew")
+        time.sleep(1)
+        self.key("destroy", 1)
+        self.backup()
+
+        self.empty_database()
+        self.restore("--name", self.manifest()["data"][0]["name"])
+        self.serve()
+        self.assertEqual((self.found(GONE["email"]), self.found(STAYS["email"])), (0, 1))
+        newest = keyring.Keyring(self.v.keys)
+        self.assertNotEqual(newest.root, root)
+        alive = {row[0] for row in self.v.cluster.sql("SELECT customer_id FROM vault.customer")}
+        gone = [key for customer, key in deks.items() if customer not in alive]
+        self.assertEqual(len(gone), 1)
+        wrapped, dek = gone[0]
+        search = test_canary.Search()
+        search.key("the wrapped key of the erased person", wrapped)
+        self.assertTrue(search.tree(oldest), "it lies in the copy, or this test shows nothing")
+        for opener in (newest.root, *newest.keys, *newest.keks.values()):
+            self.assertNotEqual(keyring.gcm_open_unchecked(opener, wrapped), dek)
+        self.nothing_of_the_person_is_left({**deks, **self.deks()})  # the other's key, wrapped anew
 
 
 class Order(Site):
