@@ -96,6 +96,10 @@ int remote_send(const struct arguments *a, const struct client_request *r, struc
 /* remote_send, then parses. Owner of *doc: caller. With --json it prints the
  * reply and leaves *doc NULL, so the command has nothing left to show. */
 int remote_ask(const struct arguments *a, const struct client_request *r, struct doc **doc);
+/* remote_ask, and shows the reply as an object. */
+int remote_show(const struct arguments *a, const struct client_request *r);
+/* Prints what is at path as it came: the bytes of a signed document are what is signed. */
+int remote_print(const struct arguments *a, const char *path);
 /* As remote_ask, but *doc is there with --json too. */
 int remote_ask_both(const struct arguments *a, const struct client_request *r, struct doc **doc);
 

@@ -1,24 +1,13 @@
 /* canary.c: canary list, put and delete. */
 #include "ctl/commands.h"
-#include "ctl/show.h"
 
 #include <string.h>
 
 static int show(const struct arguments *a, const char *method, const char *path)
 {
 	const struct client_request r = {.method = method, .path = path};
-	struct doc *doc;
-	struct buf text;
-	int code = remote_ask(a, &r, &doc);
 
-	if (code != CTL_OK || !doc)
-		return code;
-	buf_init(&text, 0);
-	show_object(doc_root(doc), &text);
-	code = output(&text);
-	buf_fini(&text);
-	doc_free(doc);
-	return code;
+	return remote_show(a, &r);
 }
 
 int command_canary_list(const struct arguments *a)

@@ -7,23 +7,6 @@
 
 #define NOTICE_BYTES_MAX ((size_t)1 << 20)
 
-/* Asks and shows the reply as an object. */
-static int ask_and_show(const struct arguments *a, const struct client_request *r)
-{
-	struct doc *doc;
-	struct buf text;
-	int code = remote_ask(a, r, &doc);
-
-	if (code != CTL_OK || !doc)
-		return code;
-	buf_init(&text, 0);
-	show_object(doc_root(doc), &text);
-	code = output(&text);
-	buf_fini(&text);
-	doc_free(doc);
-	return code;
-}
-
 /* "/v1/customers/CUSTOMER/consents[/PURPOSE]" + tail; false: a word is none. */
 static bool consent_path(const struct arguments *a, const char *tail, struct buf *path)
 {
@@ -61,7 +44,7 @@ static int consent_request(const struct arguments *a, const char *method, const 
 		r.path = buf_string(&path);
 		r.body = body ? body->data : NULL;
 		r.body_len = body ? body->len : 0;
-		code = ask_and_show(a, &r);
+		code = remote_show(a, &r);
 	}
 	buf_fini(&path);
 	return code;
@@ -108,23 +91,14 @@ int command_consent_give(const struct arguments *a)
 	return code;
 }
 
-/* The receipt as it came: its bytes are what is signed. */
 int command_consent_receipt(const struct arguments *a)
 {
-	struct client_request r = {.method = "GET"};
-	struct buf path, reply;
+	struct buf path;
 	int code = CTL_USAGE;
 
 	buf_init(&path, 0);
-	if (consent_path(a, "/receipt", &path)) {
-		r.path = buf_string(&path);
-		code = remote_send(a, &r, &reply);
-		if (code == CTL_OK) {
-			buf_byte(&reply, '\n');
-			code = output(&reply);
-			buf_fini(&reply);
-		}
-	}
+	if (consent_path(a, "/receipt", &path))
+		code = remote_print(a, buf_string(&path));
 	buf_fini(&path);
 	return code;
 }
@@ -142,7 +116,7 @@ static int notice_request(const struct arguments *a, const char *method, const s
 	r.path = buf_string(&path);
 	r.body = body ? body->data : NULL;
 	r.body_len = body ? body->len : 0;
-	code = ask_and_show(a, &r);
+	code = remote_show(a, &r);
 	buf_fini(&path);
 	return code;
 }

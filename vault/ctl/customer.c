@@ -11,24 +11,10 @@
 #define CUSTOMER_BYTES_MAX ((size_t)8 << 20)
 #define SEARCH_TERMS_MAX 32
 
-static int show_and_free(struct doc *doc)
-{
-	struct buf text;
-	int code;
-
-	buf_init(&text, 0);
-	show_object(doc_root(doc), &text);
-	code = output(&text);
-	buf_fini(&text);
-	doc_free(doc);
-	return code;
-}
-
 int command_customer_get(const struct arguments *a)
 {
 	struct client_request r = {.method = "GET"};
 	struct buf path;
-	struct doc *doc;
 	int code;
 
 	if (!input_is_customer(a->words[0]))
@@ -38,9 +24,9 @@ int command_customer_get(const struct arguments *a)
 	input_query(&path, "fields", arguments_option(a, "fields"));
 	input_query(&path, "form", arguments_option(a, "form"));
 	r.path = buf_string(&path);
-	code = buf_ok(&path) ? remote_ask(a, &r, &doc) : complain(CTL_SERVER, "out of memory");
+	code = buf_ok(&path) ? remote_show(a, &r) : complain(CTL_SERVER, "out of memory");
 	buf_fini(&path);
-	return code != CTL_OK || !doc ? code : show_and_free(doc);
+	return code;
 }
 
 /* Told here, before anything is sent: is it a JSON object at all? */
@@ -64,7 +50,6 @@ int command_customer_put(const struct arguments *a)
 	    .idempotency_key = arguments_option(a, "idempotency-key"),
 	};
 	struct buf input;
-	struct doc *doc = NULL;
 	int code = CTL_USAGE;
 
 	if (r.idempotency_key && !input_is_word(r.idempotency_key))
@@ -72,10 +57,10 @@ int command_customer_put(const struct arguments *a)
 	if (input_read(a->n_words ? a->words[0] : "-", CUSTOMER_BYTES_MAX, &input) && is_object(&input)) {
 		r.body = input.data;
 		r.body_len = input.len;
-		code = remote_ask(a, &r, &doc);
+		code = remote_show(a, &r);
 	}
 	buf_fini(&input);
-	return code != CTL_OK || !doc ? code : show_and_free(doc);
+	return code;
 }
 
 /* ---- search ---- */

@@ -232,21 +232,15 @@ static bool explain_body(const struct arguments *a, struct buf *body)
 int command_policy_explain(const struct arguments *a)
 {
 	struct client_request r = {.method = "POST", .path = "/v1/policies:explain"};
-	struct buf body, text;
-	struct doc *doc = NULL;
+	struct buf body;
 	int code = CTL_USAGE;
 
 	buf_init(&body, 0);
 	if (explain_body(a, &body)) {
 		r.body = body.data;
 		r.body_len = body.len;
-		code = remote_ask(a, &r, &doc);
+		code = remote_show(a, &r);
 	}
 	buf_fini(&body);
-	if (code != CTL_OK || !doc)
-		return code;
-	buf_init(&text, 0);
-	show_object(doc_root(doc), &text);
-	doc_free(doc);
-	return finish(a, &text, CTL_OK);
+	return code;
 }

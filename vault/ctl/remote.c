@@ -184,3 +184,33 @@ int remote_ask(const struct arguments *a, const struct client_request *r, struct
 	}
 	return code;
 }
+
+int remote_show(const struct arguments *a, const struct client_request *r)
+{
+	struct doc *doc;
+	struct buf text;
+	int code = remote_ask(a, r, &doc);
+
+	if (code != CTL_OK || !doc)
+		return code;
+	buf_init(&text, 0);
+	show_object(doc_root(doc), &text);
+	code = output(&text);
+	buf_fini(&text);
+	doc_free(doc);
+	return code;
+}
+
+int remote_print(const struct arguments *a, const char *path)
+{
+	const struct client_request r = {.method = "GET", .path = path};
+	struct buf body;
+	int code = remote_send(a, &r, &body);
+
+	if (code != CTL_OK)
+		return code;
+	buf_byte(&body, '\n');
+	code = output(&body);
+	buf_fini(&body);
+	return code;
+}

@@ -153,23 +153,14 @@ int command_request_show(const struct arguments *a)
 	return code;
 }
 
-/* The certificate as it came: its bytes are what is signed. */
 int command_request_certificate(const struct arguments *a)
 {
-	struct client_request r = {.method = "GET"};
-	struct buf path, reply;
+	struct buf path;
 	int code = CTL_USAGE;
 
 	buf_init(&path, 0);
-	if (request_path(a, "/certificate", &path)) {
-		r.path = buf_string(&path);
-		code = remote_send(a, &r, &reply);
-		if (code == CTL_OK) {
-			buf_byte(&reply, '\n');
-			code = output(&reply);
-			buf_fini(&reply);
-		}
-	}
+	if (request_path(a, "/certificate", &path))
+		code = remote_print(a, buf_string(&path));
 	buf_fini(&path);
 	return code;
 }

@@ -9,18 +9,8 @@
 int rights_ask(const struct arguments *a, const char *method, const char *path, const struct buf *body)
 {
 	const struct client_request r = {.method = method, .path = path, .body = body ? body->data : NULL, .body_len = body ? body->len : 0};
-	struct doc *doc;
-	struct buf text;
-	int code = remote_ask(a, &r, &doc);
 
-	if (code != CTL_OK || !doc)
-		return code;
-	buf_init(&text, 0);
-	show_object(doc_root(doc), &text);
-	code = output(&text);
-	buf_fini(&text);
-	doc_free(doc);
-	return code;
+	return remote_show(a, &r);
 }
 
 int rights_ask_list(const struct arguments *a, const char *path, const char *const *columns)

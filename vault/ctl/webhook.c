@@ -1,31 +1,14 @@
 /* webhook.c: webhook list, put, delete and retry. */
 #include "base/json.h"
 #include "ctl/commands.h"
-#include "ctl/show.h"
 
 #include <string.h>
-
-static int show(const struct arguments *a, const struct client_request *r)
-{
-	struct doc *doc;
-	struct buf text;
-	int code = remote_ask(a, r, &doc);
-
-	if (code != CTL_OK || !doc)
-		return code;
-	buf_init(&text, 0);
-	show_object(doc_root(doc), &text);
-	code = output(&text);
-	buf_fini(&text);
-	doc_free(doc);
-	return code;
-}
 
 int command_webhook_list(const struct arguments *a)
 {
 	const struct client_request r = {.method = "GET", .path = "/v1/webhooks"};
 
-	return show(a, &r);
+	return remote_show(a, &r);
 }
 
 static int change(const struct arguments *a, const char *method, const char *tail, const struct buf *body)
@@ -39,7 +22,7 @@ static int change(const struct arguments *a, const char *method, const char *tai
 	buf_init(&path, 0);
 	buf_printf(&path, "/v1/webhooks/%s%s", a->words[0], tail);
 	r.path = buf_string(&path);
-	code = buf_ok(&path) && (!body || buf_ok(body)) ? show(a, &r) : complain(CTL_SERVER, "out of memory");
+	code = buf_ok(&path) && (!body || buf_ok(body)) ? remote_show(a, &r) : complain(CTL_SERVER, "out of memory");
 	buf_fini(&path);
 	return code;
 }
