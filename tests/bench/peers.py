@@ -6,6 +6,8 @@ import socket
 import subprocess
 import time
 
+import vault as e2e
+
 NGINX = """daemon off; worker_processes {workers}; pid {folder}/nginx.pid; error_log stderr error;{user}
 events {{ worker_connections 2048; }}
 http {{
@@ -22,15 +24,9 @@ http {{
 """
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class Nginx:
     def __init__(self, folder, certs):
-        self.port = free_port()
+        self.port = e2e.free_port()
         os.makedirs(f"{folder}/html", exist_ok=True)
         with open(f"{folder}/html/index.html", "w", encoding="ascii") as f:
             f.write("x" * 500)

@@ -21,6 +21,7 @@ import http.client
 import json as jsonlib
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -61,10 +62,26 @@ def clean_environment(**more):
     return env
 
 
+_ports = []  # abstract sockets: each claims a port among all test scripts, and is let go by the end of the process
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """One that nobody gets twice, not even while its server is down: below the range of outgoing connections and of the
+    clusters' ports, and claimed for the life of this process."""
+    for _ in range(1000):
+        port = random.randint(10500, 19999)
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind("\0vault-test-port-%d" % port)
+            with socket.socket() as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                s.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
+            continue
+        _ports.append(claim)
+        return port
+    raise AssertionError("no port is free")
 
 
 def wait_until(condition, seconds=10, what="condition"):
