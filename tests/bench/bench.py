@@ -99,7 +99,7 @@ class Bench:
         cluster.stop()
         cluster.start()
         self.postmaster = cluster.pid()
-        self.vault = self.stack.enter_context(e2e.Vault("bench", cluster=cluster, search_budget=1000000000))
+        self.vault = self.stack.enter_context(e2e.Vault("bench", cluster=cluster, search_budget=1000000000, customer_budget=1000000000))
         self.vault.ctl("policy", "activate", os.path.join(HERE, "bench.policy"), check=True)
         self.nginx = peers.Nginx(str(e2e.folder() / "nginx"), str(self.vault.certs))
         self.stack.callback(self.nginx.stop)

@@ -52,7 +52,7 @@ def measure(work, connections, seconds):
     out = str(e2e.folder() / "callgrind.out")
     launcher = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--callgrind-out-file=" + out, "--quiet"]
     with e2e.Cluster("instr-pg") as cluster:
-        v = e2e.Vault("instr", cluster=cluster, search_budget=1000000000)
+        v = e2e.Vault("instr", cluster=cluster, search_budget=1000000000, customer_budget=1000000000)
         with v:
             v.ctl("policy", "activate", os.path.join(HERE, "bench.policy"), check=True)
             client = bench.Client(str(v.certs), str(e2e.folder() / "customers"))
